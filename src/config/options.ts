@@ -1,0 +1,128 @@
+import { logLevels } from '../kit/log.js';
+
+/**
+ * Every option, once: the reader, `message-gc config` and docs/configuration.md are made from this table.
+ * A new option needs a reason that no decision can take its place.
+ */
+export type Option = {
+  readonly env: string;
+  readonly default: string | null;
+  readonly says: string;
+  /** Never printed; `config` shows whether it is set. */
+  readonly secret?: true;
+  /** The words allowed, where the value is one of a few. */
+  readonly choices?: readonly string[];
+};
+
+export const profiles = ['gentle', 'balanced', 'full'] as const;
+export type Profile = (typeof profiles)[number];
+
+export const options = {
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    default: null,
+    says: 'Where the messages are: `postgres://user:password@host:port/database` or `pglite:DIR` (embedded). Without it and without `WA_DB_ENGINE`, the embedded database in `MESSAGE_GC_DATA`.',
+    secret: true,
+  },
+  dbEngine: {
+    env: 'WA_DB_ENGINE',
+    default: null,
+    says: "The original's way to name the database, used when `DATABASE_URL` is not set. `PGSQL` here.",
+    choices: ['PGSQL'],
+  },
+  dbHostname: {
+    env: 'WA_DB_HOSTNAME',
+    default: '127.0.0.1',
+    says: 'Host of the database server, with `WA_DB_ENGINE`.',
+  },
+  dbPort: { env: 'WA_DB_PORT', default: '5432', says: 'Port of the database server, with `WA_DB_ENGINE`.' },
+  dbUsername: {
+    env: 'WA_DB_USERNAME',
+    default: 'postgres',
+    says: 'User of the database, with `WA_DB_ENGINE`.',
+  },
+  dbPassword: {
+    env: 'WA_DB_PASSWORD',
+    default: '',
+    says: 'Password of the database, with `WA_DB_ENGINE`.',
+    secret: true,
+  },
+  dbNamePrefix: {
+    env: 'WA_DB_NAME_PREFIX',
+    default: '',
+    says: 'With `WA_DB_ENGINE`: the database is `<prefix>message_gc`.',
+  },
+  data: {
+    env: 'MESSAGE_GC_DATA',
+    default: './message-gc-data',
+    says: 'Folder of the embedded database; its lock lies beside it as `<folder>.lock`.',
+  },
+  config: {
+    env: 'MESSAGE_GC_CONFIG',
+    default: 'message-gc.yaml',
+    says: 'File with store mappings. This version collects its own tables only and refuses to start when the file is there, so that a mapping is never silently ignored.',
+  },
+  listen: {
+    env: 'MESSAGE_GC_LISTEN',
+    default: '127.0.0.1:9090',
+    says: 'Address of the HTTP API, `host:port`; port 0 takes any free port, which the first log line names. Beyond loopback only once `admin` has a password of its own.',
+  },
+  controlListen: {
+    env: 'MESSAGE_GC_CONTROL_LISTEN',
+    default: '127.0.0.1:6252',
+    says: "Address of a Coreapp's control port. A single instance opens none; the port takes part in the node's name.",
+  },
+  coreappHostname: {
+    env: 'COREAPP_HOSTNAME',
+    default: null,
+    says: "Host name of this node in its node name and in the words of a start failure; without it the machine's host name (`wacore` in the words).",
+  },
+  nodeId: {
+    env: 'MESSAGE_GC_NODE_ID',
+    default: null,
+    says: '12 hex that name this node; without it the start of SHA-256 of `<host>:<control port>`.',
+  },
+  profile: {
+    env: 'MESSAGE_GC_PROFILE',
+    default: 'gentle',
+    says: 'How fast a run may go. `gentle`: one worker, at rest half of the time; `balanced`: one worker, at rest a fifth of the time; `full`: two workers, no rest.',
+    choices: profiles,
+  },
+  retention: {
+    env: 'MESSAGE_GC_RETENTION',
+    default: '0',
+    says: 'How long a processed message is kept, as `30d`, `12h`, `45m`, `90s` or `0`. With 0 a receipt that arrives after its message was collected is refused by its foreign key; `1d` is recommended.',
+  },
+  adminPassword: {
+    env: 'MESSAGE_GC_ADMIN_PASSWORD',
+    default: null,
+    says: 'First password of `admin`, for automation: used once, when `admin` still has the built-in one. At least 8 characters.',
+    secret: true,
+  },
+  allowUsers: {
+    env: 'MESSAGE_GC_ALLOW_USERS',
+    default: '0',
+    says: '`1`: any valid token may start, see and cancel a run; otherwise an admin token is needed.',
+    choices: ['0', '1'],
+  },
+  requireHttps: {
+    env: 'MESSAGE_GC_REQUIRE_HTTPS',
+    default: '0',
+    says: '`1`: a webhook URL must be `https://`; otherwise `http://` is accepted with a warning.',
+    choices: ['0', '1'],
+  },
+  jwtKey: {
+    env: 'WA_WEB_JWT_CRYPTO_KEY',
+    default: null,
+    says: 'Key that signs the tokens, at least 16 characters; without it one is made and kept in the database.',
+    secret: true,
+  },
+  logLevel: {
+    env: 'LOG_LEVEL',
+    default: 'info',
+    says: 'Least level of the log lines: `error` a person must act now, `warn` it healed itself or will, `info` milestones of runs, `debug` batches, `trace` steps inside a batch.',
+    choices: logLevels,
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof options;

@@ -1,0 +1,250 @@
+/**
+ * The doors between the rules and the world. `storage/` implements them, `app/` hands them over; nothing above
+ * storage knows which engine answers. Every method may throw a StoreError; expected outcomes are values.
+ */
+import type { Policy } from './policy.js';
+import type { DependentCounts, Outcome, Plan, Run, RunForm, Span } from './run.js';
+import type { RunView } from './run-view.js';
+import type { ApplicationSettings } from './settings.js';
+
+export type NodeIdentity = { readonly name: string; readonly boot: string; readonly address: string };
+
+/** Runs and spans: one SQL transaction per method (docs/exactness.md names them). */
+export interface Ledger {
+  /** T1: takes the node's row, and gives back what an earlier life of this node held. */
+  register(node: NodeIdentity, policyHash: string): Promise<void>;
+  /** T2: false when another process has taken the name; the caller stops all work. */
+  beat(node: NodeIdentity): Promise<boolean>;
+  leave(node: NodeIdentity): Promise<void>;
+  /** T3: starts a run or joins the active one. Idempotent in `requestId`. */
+  start(request: StartRequest): Promise<StartAnswer>;
+  active(): Promise<Run | null>;
+  /** T4: false when another planned or ended it first. */
+  plan(runId: string, policy: Policy, plan: Plan): Promise<boolean>;
+  /** T5: leases a span and puts back what exceeds `chunk` units of it. */
+  take(run: Run, node: NodeIdentity, chunk: number, leaseMs: number): Promise<TakeAnswer>;
+  /** T7: puts back what lies beyond `chunk` units from the cursor; false when nothing was split off. */
+  putBack(run: Run, span: Span, chunk: number): Promise<boolean>;
+  /** T8: gives the span back, due again after `waitMs`. `failed` counts an attempt. */
+  release(span: Span, waitMs: number, failed: boolean): Promise<void>;
+  /** T9: one slice of the look for what is left; read-only but for the ledger. */
+  look(run: Run, policy: Policy, span: Span, units: number, leaseMs: number): Promise<LookAnswer>;
+  /** T10: ends the run; false when another ended it, or (complete) when work is still open. */
+  end(runId: string, ending: Ending): Promise<boolean>;
+  /** T11: null when no run is active. */
+  steer(change: {
+    readonly paused?: boolean;
+    readonly maxRate?: number | null;
+    readonly by: string;
+  }): Promise<string | null>;
+  /** Newest first. */
+  runs(limit: number): Promise<readonly RunView[]>;
+  run(id: string): Promise<RunView | null>;
+  /** Live nodes (heartbeat younger than `withinMs`) and the policy each has. */
+  nodes(
+    withinMs: number,
+  ): Promise<readonly { readonly name: string; readonly boot: string; readonly policyHash: string }[]>;
+  /** Who holds the rows that a run skipped, in words ("session 4711 (app@10.0.0.5, idle in transaction)"); null when unknown. */
+  lockHolders(run: Run, policy: Policy): Promise<string | null>;
+  /** T13: removes old runs and delivered callbacks, at most `limit` rows a call; returns how many. */
+  forget(olderThanDays: number, limit: number): Promise<number>;
+}
+
+export type StartRequest = {
+  readonly requestId: string;
+  readonly form: RunForm;
+  readonly by: string;
+  readonly node: NodeIdentity;
+  readonly policyHash: string;
+  readonly server: string;
+  /** Body of a late callback: the run ended before this node was asked (form multi only). */
+  readonly renderCallback: RenderCallback;
+};
+/** `runId` is the winning run's id. `joined` is false for the request that made the run. */
+export type StartAnswer = { readonly runId: string; readonly joined: boolean };
+
+export type TakeAnswer =
+  | { readonly kind: 'span'; readonly span: Span }
+  /** Somebody else works, or parked spans wait for their time. */
+  | { readonly kind: 'wait'; readonly ms: number; readonly onlyParked: boolean }
+  /** No span is open or leased: the run can be ended. */
+  | { readonly kind: 'nothing_left' }
+  | { readonly kind: 'gone' };
+
+export type LookAnswer =
+  | { readonly kind: 'going_on' }
+  /** Nothing is left: the look is done, the run can be ended complete. */
+  | { readonly kind: 'clean' }
+  | { readonly kind: 'next_round'; readonly idleRounds: number }
+  | { readonly kind: 'lost' };
+
+export type Ending = {
+  readonly outcome: Outcome;
+  /** For a failed run: the words of `errors[].details`. */
+  readonly error: string | null;
+  readonly renderCallback: RenderCallback;
+  /** False: the run ends on another server than it began on (a restored backup); nobody is told. */
+  readonly tell: boolean;
+};
+/** The callback's exact body; `node` is null for a single instance. */
+export type RenderCallback = (told: {
+  readonly node: string | null;
+  readonly messagesDeleted: number;
+  readonly outcome: Outcome;
+  readonly error: string | null;
+}) => string;
+
+/** The only writer of messages. One call is one transaction: fence, rows, dependents, tally, cursor. */
+export interface Sweep {
+  batch(request: BatchRequest): Promise<BatchAnswer>;
+}
+
+export type BatchRequest = {
+  readonly run: Run;
+  readonly policy: Policy;
+  readonly plan: Plan;
+  readonly span: Span;
+  readonly node: NodeIdentity;
+  /** Most units (keys or blocks) that this batch may walk. */
+  readonly size: number;
+  /** Whether to look up the next existing key first, because the last batch found nothing. */
+  readonly skipGap: boolean;
+  /** True: rows that others hold locked are skipped and parked; false: meeting one answers `locked`. */
+  readonly skipLocked: boolean;
+  readonly leaseMs: number;
+  readonly tell?: (step: BatchStep) => void;
+};
+/** Where a batch stands, for trace lines: a process killed after one of these is at a known point. */
+export type BatchStep = 'deleting' | 'deleted' | 'committing' | 'committed';
+
+export type BatchAnswer =
+  | {
+      readonly kind: 'swept';
+      readonly deleted: number;
+      readonly dependents: DependentCounts;
+      /** Messages skipped because another session holds them; a parked span was written for them. */
+      readonly skipped: number;
+      /** Units walked; for pacing and progress, not a promise. */
+      readonly walked: number;
+      readonly spanDone: boolean;
+      /** What the span row said of itself before this batch, committed: the truth after a lost COMMIT. */
+      readonly before: { readonly deleted: number; readonly batches: number };
+      /** Milliseconds during which message rows were locked. */
+      readonly lockedMs: number;
+      readonly maxRate: number | null;
+    }
+  /** The span is not ours any more, or the run has ended. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'paused' }
+  /** Rolled back: another session holds a row of the range. Call again with `skipLocked`. */
+  | { readonly kind: 'locked' }
+  /** Rolled back: the plan's guards no longer hold (a foreign key or trigger was added, the table rewritten). */
+  | { readonly kind: 'plan_changed'; readonly words: string };
+
+export interface Planner {
+  /** Database time, bounds, statistics, the first probe. Bounded in time; writes nothing. */
+  plan(
+    policy: Policy,
+  ): Promise<
+    { readonly kind: 'nothing'; readonly plan: Plan } | { readonly kind: 'work'; readonly plan: Plan }
+  >;
+}
+
+/** Callbacks that wait until the receiver answers 200. */
+export interface Outbox {
+  /** T12: claims up to `limit` due callbacks for `claimMs`; nobody else sends them meanwhile. */
+  claimDue(limit: number, claimMs: number): Promise<readonly Callback[]>;
+  delivered(id: string, status: number): Promise<void>;
+  /** Due again after `delayMs`. Only the holder of this attempt may say so. */
+  refused(callback: Callback, delayMs: number, status: number | null, words: string): Promise<void>;
+  /** Milliseconds until the next callback is due; null when none waits. */
+  nextDueMs(): Promise<number | null>;
+  waiting(): Promise<number>;
+  forRun(runId: string): Promise<readonly CallbackState[]>;
+}
+export type Callback = {
+  readonly id: string;
+  readonly run: string;
+  readonly body: string;
+  /** This attempt's number, from 1. */
+  readonly attempts: number;
+  readonly joinedRequests: readonly string[];
+};
+export type CallbackState = {
+  readonly id: string;
+  readonly state: 'waiting' | 'delivered' | 'dropped';
+  readonly attempts: number;
+  readonly lastStatus: number | null;
+  readonly lastError: string | null;
+};
+
+/** What the Webapps keep: settings, users, revoked tokens. */
+export interface Home {
+  settings(): Promise<ApplicationSettings>;
+  saveSettings(settings: ApplicationSettings): Promise<void>;
+  /** The named secret; `make` gives it a value if it has none, and the first writer wins. */
+  secret(name: 'jwt_key', make: () => string): Promise<string>;
+  user(name: string): Promise<User | null>;
+  /** Creates or changes. Names are compared without case. */
+  saveUser(user: User): Promise<void>;
+  isRevoked(tokenId: string): Promise<boolean>;
+  revoke(tokenId: string, expires: Date): Promise<void>;
+}
+export type User = {
+  readonly name: string;
+  readonly role: 'ROLE_ADMIN' | 'ROLE_USER';
+  /** scrypt, with its parameters: `scrypt$N$r$p$salt$hash`. */
+  readonly passwordHash: string;
+};
+
+export type EngineFacts = {
+  readonly engine: 'postgresql' | 'pglite' | 'mysql' | 'mariadb' | 'memory';
+  readonly version: string;
+  /** Sessions that may be open at once; 1 means that everything goes one after another. */
+  readonly sessions: number;
+  /** Identity of the server and database, frozen into each run. */
+  readonly server: string;
+};
+
+/** A database with our ledger beside its messages. Nothing connects before `prepare`. */
+export interface Store {
+  readonly ledger: Ledger;
+  readonly sweep: Sweep;
+  readonly planner: Planner;
+  readonly outbox: Outbox;
+  readonly home: Home;
+  readonly ownTables: OwnTables;
+  /**
+   * Connects, refuses a table that is not ours and an unknown schema version (Refusal), migrates.
+   * Throws StoreError `unreachable` when there is no server; may be called again.
+   */
+  prepare(options: { readonly migrate: boolean }): Promise<EngineFacts>;
+  /** A round trip, for health; resolves to milliseconds. */
+  ping(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The tables that we make: for `seed`, `demo` and `doctor`. */
+export interface OwnTables {
+  /** Adds `rows` messages of a believable mix with receipts; only to a table that we made. Returns what was added. */
+  seed(options: SeedOptions): Promise<SeedAnswer>;
+  counts(): Promise<{ readonly messages: number; readonly processed: number; readonly receipts: number }>;
+  findings(): Promise<readonly Finding[]>;
+}
+export type SeedOptions = {
+  readonly rows: number;
+  /** Share of messages that are processed, 0 to 1. */
+  readonly processed: number;
+  readonly onProgress: (rows: number) => void;
+};
+export type SeedAnswer = { readonly messages: number; readonly processed: number; readonly receipts: number };
+
+export type Finding = {
+  readonly level: 'ok' | 'warning' | 'error';
+  /** Short and stable, for scripts: `privilege_delete`. */
+  readonly check: string;
+  readonly found: string;
+  readonly why: string;
+  /** What to do, a statement to run where there is one; null when all is well. */
+  readonly todo: string | null;
+};

@@ -1,0 +1,55 @@
+/**
+ * What the front door needs from the rest of the house. `app/` hands it over; nothing in this room knows a database
+ * or a worker.
+ */
+import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { LiveProgress, RunView } from '../core/run-view.js';
+import type { ApplicationSettings } from '../core/settings.js';
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { Meters } from '../metrics/meters.js';
+import type { GatewayStatus } from '../wire/health-reply.js';
+
+export type WebappDeps = {
+  readonly settings: WebappSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly home: Home;
+  readonly ledger: Pick<Ledger, 'runs' | 'run'>;
+  readonly outbox: Pick<Outbox, 'waiting' | 'forRun'>;
+  readonly desk: RunDesk;
+  readonly metrics: Meters;
+  /** Called after each change has been saved: callbacks that waited for a URL must leave at once. */
+  readonly settingsChanged: (settings: ApplicationSettings) => void;
+};
+
+export type WebappSettings = {
+  /** Any valid token may start, see and cancel a run; otherwise an admin's. */
+  readonly allowUsers: boolean;
+  /** Webhook URLs must be `https:`. */
+  readonly requireHttps: boolean;
+  /** Host in "Please check if wacore is running". */
+  readonly coreHost: string;
+  /** null: made once and kept in the home database. */
+  readonly jwtKey: string | null;
+};
+
+/** Where runs are asked for. Implemented by the process that wires Webapp and Coreapp together. */
+export interface RunDesk {
+  /** Starts a run or joins the active one. Throws StoreError when the database is not reachable. */
+  start(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer>;
+  /** Speed and reason of a run on which this process works; null otherwise. Asks nobody. */
+  progress(runId: string): LiveProgress | null;
+  /** Ends the active run as failed, "Cancelled by …"; null when none is active. */
+  cancel(by: string): Promise<RunView | null>;
+  /** What this process knows right now; asks nobody, so that probes cost nothing. */
+  health(): DeskHealth;
+}
+
+export type DeskHealth = {
+  readonly gateway: GatewayStatus;
+  /** A sentence each, for a person. */
+  readonly warnings: readonly string[];
+  /** The database is prepared and usable. */
+  readonly ready: boolean;
+};

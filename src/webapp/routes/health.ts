@@ -1,0 +1,65 @@
+/** `/v1/health` for people and their monitoring, `/healthz` and `/readyz` for whoever starts and stops processes. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../../core/errors.js';
+import { type GatewayStatus, healthReply } from '../../wire/health-reply.js';
+import { ApiError } from '../api-error.js';
+import { within } from '../deadline.js';
+import type { WebappDeps } from '../deps.js';
+import type { Visitor } from '../guard.js';
+import type { Route } from '../route.js';
+import { isPlain } from './settings.js';
+
+/** Health answers soon even if the database hangs: whoever asks wants to know just that. */
+const lookMs = 2_000;
+
+export function healthRoutes(deps: WebappDeps): readonly Route[] {
+  async function health(_request: FastifyRequest, _reply: FastifyReply, visitor: Visitor): Promise<unknown> {
+    const { gateway, warnings } = deps.desk.health();
+    // A stranger's token may have passed because it could not be looked up: it learns nothing but that.
+    if (visitor.kind === 'unconfirmed') return healthReply(withoutDatabase(gateway), []);
+    try {
+      return healthReply(gateway, [...warnings, ...(await callbackWarnings())]);
+    } catch (error) {
+      if (error instanceof StoreError) return healthReply(withoutDatabase(gateway), warnings);
+      throw error;
+    }
+  }
+
+  async function callbackWarnings(): Promise<readonly string[]> {
+    const [settings, waiting] = await within(
+      Promise.all([deps.home.settings(), deps.outbox.waiting()]),
+      lookMs,
+      'read the settings and the number of callbacks',
+    );
+    if (settings.webhookUrl === '') {
+      return [
+        `No webhook URL is set, ${count(waiting)}. Set one with PATCH /v1/settings/application {"webhooks":{"url":"https://…"}}.`,
+      ];
+    }
+    return isPlain(settings.webhookUrl)
+      ? ['The webhook URL begins with http://, so callbacks can be read on their way.']
+      : [];
+  }
+
+  function ready(_request: FastifyRequest, reply: FastifyReply): unknown {
+    if (deps.desk.health().ready) return { status: 'ready' };
+    reply.header('retry-after', '5');
+    throw new ApiError(1011, 'The database is not usable yet; this instance goes on trying.');
+  }
+
+  return [
+    { method: 'GET', path: '/v1/health', access: 'token', unconfirmed: 'pass', handle: health },
+    { method: 'GET', path: '/healthz', access: 'open', handle: () => ({ status: 'alive' }) },
+    { method: 'GET', path: '/readyz', access: 'open', handle: ready },
+  ];
+}
+
+/** What the last question showed is newer than what the desk believes. */
+function withoutDatabase(gateway: GatewayStatus): GatewayStatus {
+  return gateway === 'connected' ? 'disconnected' : gateway;
+}
+
+function count(waiting: number): string {
+  if (waiting === 0) return 'so callbacks will wait';
+  return waiting === 1 ? '1 callback waits' : `${waiting} callbacks wait`;
+}

@@ -1,0 +1,114 @@
+/**
+ * Runs as the API shows them: `GET` and `DELETE /v1/services/message/gc`. One run and many have the same shape, a
+ * list `runs`, so that a client needs one reader. Times are ISO 8601 in UTC.
+ */
+import type { CallbackState } from '../core/ports.js';
+import type { LiveProgress, Reason, ReasonCode, RunError, RunView } from '../core/run-view.js';
+import { type Meta, meta } from './meta.js';
+
+export type RunsReply = {
+  readonly services: { readonly message: { readonly gc: { readonly runs: readonly RunShape[] } } };
+  readonly meta: Meta;
+};
+
+export type RunShape = {
+  readonly id: string;
+  readonly state: 'running' | 'waiting' | 'paused' | 'complete' | 'failed';
+  readonly requested_by: string;
+  readonly joined_by: readonly string[];
+  readonly horizon: string | null;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+  readonly messages_deleted: number;
+  readonly dependents_deleted: Readonly<Record<string, number>>;
+  readonly parked: number;
+  readonly batches: number;
+  /** Speed and estimate are null when the process that answers does not work on the run. */
+  readonly progress: {
+    readonly share: number | null;
+    readonly rows_per_second: number | null;
+    readonly eta_seconds: number | null;
+  };
+  readonly reason: Reason | null;
+  readonly plan: { readonly walk: string; readonly foreign_keys: string; readonly why: string } | null;
+  readonly nodes: Readonly<
+    Record<string, { readonly messages_deleted: number; readonly state: 'working' | 'idle' }>
+  >;
+  readonly errors: readonly RunError[];
+  /** Only where one run is asked for: a list of runs would need a query for each. */
+  readonly callbacks?: readonly CallbackShape[];
+};
+
+export type CallbackShape = {
+  readonly id: string;
+  readonly state: 'waiting' | 'delivered' | 'dropped';
+  readonly attempts: number;
+  readonly last_status: number | null;
+  readonly last_error: string | null;
+};
+
+export function runsReply(runs: readonly RunShape[]): RunsReply {
+  return { services: { message: { gc: { runs } } }, meta };
+}
+
+export function runShape(
+  view: RunView,
+  live: LiveProgress | null,
+  callbacks?: readonly CallbackState[],
+): RunShape {
+  return {
+    id: view.id,
+    state: stateOf(view, live),
+    requested_by: view.requestedBy,
+    joined_by: view.joinedBy,
+    horizon: view.horizon,
+    started_at: view.startedAt,
+    ended_at: view.endedAt,
+    messages_deleted: view.messagesDeleted,
+    dependents_deleted: view.dependentsDeleted,
+    parked: view.parked,
+    batches: view.batches,
+    progress: {
+      share: view.share,
+      rows_per_second: live === null ? null : live.rowsPerSecond,
+      eta_seconds: live === null ? null : live.etaSeconds,
+    },
+    reason: live === null ? null : live.reason,
+    plan:
+      view.plan === null
+        ? null
+        : { walk: view.plan.walk, foreign_keys: view.plan.foreignKeys, why: view.plan.why },
+    nodes: Object.fromEntries(
+      Object.entries(view.nodes).map(([name, node]) => [
+        name,
+        { messages_deleted: node.messagesDeleted, state: node.state },
+      ]),
+    ),
+    errors: view.errors,
+    ...(callbacks === undefined ? {} : { callbacks: callbacks.map(callbackShape) }),
+  };
+}
+
+/** Reasons under which nothing moves until something else happens; resting and looking are work. */
+const waitingReasons: ReadonlySet<ReasonCode> = new Set([
+  'rows_locked',
+  'database_unreachable',
+  'retrying',
+  'other_policy',
+]);
+
+function stateOf(view: RunView, live: LiveProgress | null): RunShape['state'] {
+  if (view.state !== 'requested' && view.state !== 'running') return view.state;
+  // A run that is not planned yet runs for its clients: reason `starting` tells the difference.
+  return live !== null && waitingReasons.has(live.reason.code) ? 'waiting' : 'running';
+}
+
+function callbackShape(callback: CallbackState): CallbackShape {
+  return {
+    id: callback.id,
+    state: callback.state,
+    attempts: callback.attempts,
+    last_status: callback.lastStatus,
+    last_error: callback.lastError,
+  };
+}

@@ -1,0 +1,258 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Refusal, StoreError } from '../../src/core/errors.js';
+import { meta } from '../../src/wire/meta.js';
+import { aRun, gc, runId, unreachable, World } from './world.js';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const accepted = { services: { message: { gc: { status: 'processing' } } }, meta };
+const failure = (details: string) => ({ meta, errors: [{ code: 1014, title: 'Internal error', details }] });
+
+describe('PUT gc', () => {
+  it('answers processing and names the run', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: gc,
+      headers: { authorization: await world.bearer(), 'x-request-id': 'mine' },
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toStrictEqual(accepted);
+    expect(answer.headers['x-request-id']).toBe(runId);
+    expect(answer.headers['x-message-gc-joined']).toBeUndefined();
+    expect(world.asked).toHaveLength(1);
+    expect(world.asked[0]?.requestId).toMatch(/^[0-9a-f]{32}$/);
+    expect(world.asked[0]?.by).toBe('admin');
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ facts: expect.objectContaining({ clientRequestId: 'mine', run: runId }) }),
+    );
+  });
+
+  it('says when it joined', async () => {
+    const world = new World();
+    world.start = () => Promise.resolve({ runId, joined: true });
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.headers['x-message-gc-joined']).toBe('1');
+    expect(answer.json()).toStrictEqual(accepted);
+  });
+
+  it.each([
+    ['no body but a JSON content type', 'application/json', ''],
+    ['an empty object', 'application/json', '{}'],
+    ['an empty form, as curl sends it', 'application/x-www-form-urlencoded', ''],
+    ['null', 'application/json; charset=utf-8', 'null'],
+  ])('takes %s', async (_what, type, payload) => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const headers = { authorization: await world.bearer(), 'content-type': type };
+    const answer = await webapp.inject({ method: 'PUT', url: gc, headers, payload });
+    expect(answer.statusCode).toBe(200);
+  });
+
+  it.each([
+    ['?dry_run=true', undefined, 'no dry run'],
+    ['?confirm=true', undefined, '"confirm"'],
+    ['', '{"dry_run":true}', 'no dry run'],
+    ['', '[1]', 'no run was started'],
+  ])('starts nothing when it is called with %s %s', async (query, payload, words) => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: `${gc}${query}`,
+      headers: { authorization: await world.bearer(), 'content-type': 'application/json' },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json().errors[0]).toMatchObject({ code: 1010, title: 'Parameter is not required' });
+    expect(answer.json().errors[0].details).toContain(words);
+    expect(world.asked).toHaveLength(0);
+  });
+
+  it("fails to start with the driver's own words and the place to look", async () => {
+    const world = new World();
+    world.start = () => Promise.reject(unreachable());
+    const webapp = await world.webapp({ coreHost: 'core7' });
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toStrictEqual(
+      failure('connect ECONNREFUSED 127.0.0.1:5432. Please check if wacore is running: core7:6252'),
+    );
+    expect(answer.headers['x-request-id']).toBeUndefined();
+  });
+
+  it('fails to start with the words of a refusal', async () => {
+    const world = new World();
+    world.start = () => Promise.reject(new Refusal('refused', 'The table messages is not ours'));
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.json()).toStrictEqual(
+      failure('The table messages is not ours. Please check if wacore is running: wacore:6252'),
+    );
+  });
+
+  it('gives up after five seconds, as the original words it, and logs what comes later', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const authorization = await world.bearer();
+    let fail = (_error: Error): void => undefined;
+    world.start = () =>
+      new Promise((_resolve, reject) => {
+        fail = reject;
+      });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const pending = webapp.inject({ method: 'PUT', url: gc, headers: { authorization } });
+    await vi.waitFor(() => expect(world.asked).toHaveLength(1), { interval: 1 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    const answer = await pending;
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toStrictEqual(
+      failure('Connection timed out. Please check if wacore is running: wacore:6252'),
+    );
+    fail(new StoreError('other', 'X', 'start', 'too late', undefined));
+    await vi.waitFor(() =>
+      expect(world.lines).toContainEqual(
+        expect.objectContaining({ level: 'warn', words: expect.stringContaining('failed later') }),
+      ),
+    );
+  });
+
+  it('hides an unexpected error behind an id that the log has too', async () => {
+    const world = new World();
+    world.start = () => Promise.reject(new TypeError('undefined is not a function'));
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'PUT',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(500);
+    const { details } = answer.json().errors[0];
+    expect(details).not.toContain('function');
+    const errors = world.lines.filter(({ level }) => level === 'error');
+    expect(errors).toHaveLength(1);
+    const { incident } = (errors[0]?.facts ?? {}) as { incident?: string };
+    expect(incident).toMatch(/^[0-9a-f]{32}$/);
+    expect(details).toContain(incident);
+  });
+
+  it('asks the home database at most twice for a token, and then believes it for a while', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const authorization = await world.bearer();
+    world.homeQuestions = 0;
+    for (let i = 0; i < 5; i += 1)
+      await webapp.inject({ method: 'PUT', url: gc, headers: { authorization } });
+    expect(world.homeQuestions).toBe(2);
+  });
+});
+
+describe('looking at runs', () => {
+  it('lists them with the progress of this process', async () => {
+    const world = new World();
+    world.live = {
+      rowsPerSecond: 10,
+      etaSeconds: 3,
+      reason: { code: 'working', signal: null, value: null, limit: null, since: '2026-11-22T10:00:00Z' },
+    };
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'GET',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(200);
+    const [run] = answer.json().services.message.gc.runs;
+    expect(run).toMatchObject({
+      id: runId,
+      messages_deleted: 1234,
+      progress: { share: 0.41, rows_per_second: 10 },
+    });
+    expect(run.callbacks).toBeUndefined();
+  });
+
+  it('shows one with its callbacks', async () => {
+    const world = new World();
+    world.callbacks = [
+      { id: 'e'.repeat(32), state: 'waiting', attempts: 1, lastStatus: 500, lastError: null },
+    ];
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'GET',
+      url: `${gc}/${runId}`,
+      headers: { authorization: await world.bearer() },
+    });
+    const [run] = answer.json().services.message.gc.runs;
+    expect(run.callbacks).toHaveLength(1);
+  });
+
+  it.each(['f'.repeat(32), 'nonsense', '..%2f..%2fetc'])('answers 404 and 1006 for the id %s', async (id) => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'GET',
+      url: `${gc}/${id}`,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(404);
+    expect(answer.json().errors[0]).toMatchObject({ code: 1006, title: 'Resource not found' });
+  });
+});
+
+describe('DELETE gc', () => {
+  it('cancels the active run in the name of the caller', async () => {
+    const world = new World();
+    const by: string[] = [];
+    world.cancel = (user) => {
+      by.push(user);
+      return Promise.resolve({
+        ...aRun,
+        state: 'failed',
+        errors: [{ code: 1014, details: `Cancelled by ${user}` }],
+      });
+    };
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'DELETE',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(200);
+    expect(by).toStrictEqual(['admin']);
+    expect(answer.json().services.message.gc.runs[0]).toMatchObject({
+      state: 'failed',
+      errors: [{ code: 1014, details: 'Cancelled by admin' }],
+    });
+  });
+
+  it('answers 404 with words when nothing is active', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const answer = await webapp.inject({
+      method: 'DELETE',
+      url: gc,
+      headers: { authorization: await world.bearer() },
+    });
+    expect(answer.statusCode).toBe(404);
+    expect(answer.json().errors[0]).toMatchObject({
+      code: 1006,
+      details: expect.stringContaining('No run is active'),
+    });
+  });
+});

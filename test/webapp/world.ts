@@ -1,0 +1,156 @@
+/** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
+import { StoreError } from '../../src/core/errors.js';
+import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
+import type { LiveProgress, RunView } from '../../src/core/run-view.js';
+import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
+import { systemClock } from '../../src/kit/clock.js';
+import type { Log } from '../../src/kit/log.js';
+import { createMeters } from '../../src/metrics/meters.js';
+import type { DeskHealth, RunDesk, WebappSettings } from '../../src/webapp/deps.js';
+import { ensureAdmin, hashPassword } from '../../src/webapp/passwords.js';
+import { Tokens } from '../../src/webapp/tokens.js';
+import { createWebapp, type Webapp } from '../../src/webapp/webapp.js';
+
+export const unreachable = (): StoreError =>
+  new StoreError(
+    'unreachable',
+    'ECONNREFUSED',
+    'look up a user',
+    'The database could not be reached.',
+    new Error('connect ECONNREFUSED 127.0.0.1:5432'),
+  );
+
+export const runId = 'a'.repeat(32);
+
+export const aRun: RunView = {
+  id: runId,
+  state: 'running',
+  requestedBy: 'admin',
+  joinedBy: [],
+  horizon: '2026-11-22T10:00:00.000000Z',
+  startedAt: '2026-11-22T10:00:00.000000Z',
+  endedAt: null,
+  messagesDeleted: 1234,
+  dependentsDeleted: { message_receipts: 2345 },
+  parked: 0,
+  batches: 7,
+  share: 0.41,
+  plan: { walk: 'key', foreignKeys: 'messages_first', why: 'few keys are missing' },
+  nodes: { 'wacore2:9dfe77618dba': { messagesDeleted: 700, state: 'working' } },
+  errors: [],
+};
+
+export type Line = { readonly level: string; readonly facts: object; readonly words: string };
+
+export class World {
+  readonly users = new Map<string, User>();
+  readonly revoked = new Set<string>();
+  readonly lines: Line[] = [];
+  readonly asked: { readonly requestId: string; readonly by: string }[] = [];
+  readonly saved: ApplicationSettings[] = [];
+  settings: ApplicationSettings = defaultSettings;
+  key: string | null = null;
+  /** What the home database throws at every question; null: it works. */
+  homeDown: StoreError | null = null;
+  homeQuestions = 0;
+  health: DeskHealth = { gateway: 'connected', warnings: [], ready: true };
+  waiting = 0;
+  runs: readonly RunView[] = [aRun];
+  callbacks: readonly CallbackState[] = [];
+  live: LiveProgress | null = null;
+  start: () => Promise<StartAnswer> = () => Promise.resolve({ runId, joined: false });
+  cancel: (by: string) => Promise<RunView | null> = () => Promise.resolve(null);
+  readonly meters = createMeters('9dfe77618dba');
+
+  readonly home: Home = {
+    settings: () => this.#ask(() => this.settings),
+    saveSettings: (settings) =>
+      this.#ask(() => {
+        this.settings = settings;
+      }),
+    secret: (_name, make) => this.#ask(() => (this.key ??= make())),
+    user: (name) => this.#ask(() => this.users.get(name.toLowerCase()) ?? null),
+    saveUser: (user) =>
+      this.#ask(() => {
+        this.users.set(user.name.toLowerCase(), user);
+      }),
+    isRevoked: (id) => this.#ask(() => this.revoked.has(id)),
+    revoke: (id) =>
+      this.#ask(() => {
+        this.revoked.add(id);
+      }),
+  };
+
+  readonly desk: RunDesk = {
+    start: (request) => {
+      this.asked.push(request);
+      return this.start();
+    },
+    progress: () => this.live,
+    cancel: (by) => this.cancel(by),
+    health: () => this.health,
+  };
+
+  async #ask<T>(answer: () => T): Promise<T> {
+    this.homeQuestions += 1;
+    if (this.homeDown !== null) throw this.homeDown;
+    return answer();
+  }
+
+  get log(): Log {
+    const at = (level: string) => (facts: object, words: string) => {
+      this.lines.push({ level, facts, words });
+    };
+    return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), trace: at('trace') };
+  }
+
+  webapp(settings: Partial<WebappSettings> = {}): Promise<Webapp> {
+    return createWebapp({
+      settings: {
+        allowUsers: false,
+        requireHttps: false,
+        coreHost: 'wacore',
+        jwtKey: 'a key of sixteen or more',
+        ...settings,
+      },
+      clock: systemClock,
+      log: this.log,
+      home: this.home,
+      ledger: {
+        runs: () => Promise.resolve(this.runs),
+        run: (id) => Promise.resolve(this.runs.find((run) => run.id === id) ?? null),
+      },
+      outbox: {
+        waiting: () => this.#ask(() => this.waiting),
+        forRun: () => Promise.resolve(this.callbacks),
+      },
+      desk: this.desk,
+      metrics: this.meters,
+      settingsChanged: (changed) => this.saved.push(changed),
+    });
+  }
+
+  /** The header of somebody who has logged in, without the cost of a real log-in. */
+  async bearer(user: 'admin' | 'clerk' = 'admin', key = 'a key of sixteen or more'): Promise<string> {
+    this.users.set(user, {
+      name: user,
+      role: user === 'admin' ? 'ROLE_ADMIN' : 'ROLE_USER',
+      passwordHash: 'initial',
+    });
+    const { token } = await new Tokens(this.home, systemClock, key).issue(user);
+    return `Bearer ${token}`;
+  }
+
+  async withAdmin(password: string | null): Promise<void> {
+    await ensureAdmin(this.home, password);
+  }
+
+  async withUser(name: string, password: string): Promise<void> {
+    this.users.set(name, { name, role: 'ROLE_USER', passwordHash: await hashPassword(password) });
+  }
+}
+
+export const gc = '/v1/services/message/gc';
+export function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+}

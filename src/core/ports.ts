@@ -21,10 +21,15 @@ export interface Ledger {
   active(): Promise<Run | null>;
   /** T4: false when another planned or ended it first. */
   plan(runId: string, policy: Policy, plan: Plan): Promise<boolean>;
-  /** T5: leases a span and puts back what exceeds `chunk` units of it. */
-  take(run: Run, node: NodeIdentity, chunk: number, leaseMs: number): Promise<TakeAnswer>;
+  /** T5: leases a span and puts back what exceeds the chunk. */
+  take(run: Run, node: NodeIdentity, chunk: Chunk, leaseMs: number): Promise<TakeAnswer>;
+  /**
+   * A guard of the plan did not hold: writes the new plan. With `restartWalk` every span is closed and the walk
+   * begins anew (the table was rewritten), else the spans stay and only the treatment of rows changes.
+   */
+  replan(runId: string, plan: Plan, restartWalk: boolean): Promise<boolean>;
   /** T7: puts back what lies beyond `chunk` units from the cursor; false when nothing was split off. */
-  putBack(run: Run, span: Span, chunk: number): Promise<boolean>;
+  putBack(run: Run, span: Span, chunk: Chunk): Promise<boolean>;
   /** T8: gives the span back, due again after `waitMs`. `failed` counts an attempt. */
   release(span: Span, waitMs: number, failed: boolean): Promise<void>;
   /** T9: one slice of the look for what is left; read-only but for the ledger. */
@@ -49,6 +54,12 @@ export interface Ledger {
   /** T13: removes old runs and delivered callbacks, at most `limit` rows a call; returns how many. */
   forget(olderThanDays: number, limit: number): Promise<number>;
 }
+
+/**
+ * How much of a span a worker keeps: at most `units`, and at most `share` (0 to 1) of what is left of it, so that
+ * the last chunks of a run are small and the workers finish together.
+ */
+export type Chunk = { readonly units: number; readonly share: number };
 
 export type StartRequest = {
   readonly requestId: string;
@@ -83,6 +94,8 @@ export type Ending = {
   /** For a failed run: the words of `errors[].details`. */
   readonly error: string | null;
   readonly renderCallback: RenderCallback;
+  /** For a run that ends without having been planned into spans: what was seen (nothing was eligible). */
+  readonly plan?: Plan;
   /** False: the run ends on another server than it began on (a restored backup); nobody is told. */
   readonly tell: boolean;
 };
@@ -219,6 +232,10 @@ export interface Store {
    * Throws StoreError `unreachable` when there is no server; may be called again.
    */
   prepare(options: { readonly migrate: boolean }): Promise<EngineFacts>;
+  /** After a run that deleted something: what the engine does not do by itself (PGlite has no autovacuum). */
+  tidyUp(policy: Policy): Promise<void>;
+  /** Tells who meets the embedded database's lock where this process can be reached. */
+  note(words: string): void;
   /** A round trip, for health; resolves to milliseconds. */
   ping(): Promise<number>;
   close(): Promise<void>;

@@ -1,3 +1,5 @@
+import type { Policy } from './policy.js';
+
 /**
  * A run and its spans, as the ledger keeps them.
  *
@@ -47,6 +49,8 @@ export type Run = {
   readonly state: RunState;
   readonly form: RunForm;
   readonly policyHash: string;
+  /** The frozen rule, which every node obeys; null until planned. */
+  readonly policy: Policy | null;
   /** Identity of the server and database where the run began; a run never goes on elsewhere. */
   readonly server: string;
   readonly plan: Plan | null;
@@ -57,7 +61,11 @@ export type Run = {
   readonly madeAt: Date;
 };
 
-export type SpanKind = 'walk' | 'look';
+/**
+ * `walk`: a part of the range; `parked`: a place where other sessions held rows locked, to be tried again;
+ * `look`: the search for what is left after a walk.
+ */
+export type SpanKind = 'walk' | 'parked' | 'look';
 
 /** A leased span in the hands of this node. Cursor and bounds are read again in every batch, under the row's lock. */
 export type Span = {
@@ -66,7 +74,6 @@ export type Span = {
   readonly kind: SpanKind;
   readonly round: number;
   readonly fence: number;
-  readonly parked: boolean;
   readonly attempts: number;
 };
 

@@ -1,0 +1,82 @@
+import type { Walk } from './run.js';
+
+/**
+ * How many units (keys or blocks) the next batch may walk, so that a batch takes about the target time.
+ *
+ *   rate  = Σ units·0.75^k / Σ ms·0.75^k                     the newest batch is k = 0
+ *   next  = rate · target, at most ×1.5 and at least ×0.5 of the last size
+ *   panic : a batch over five targets → a tenth at once, history forgotten
+ *   failed: half; the range is tried again
+ *
+ * The time of a batch includes its dependents, so that messages with many receipts make batches smaller by
+ * themselves. It promises a size between `min` and `max`, whatever it is told.
+ */
+export type BatchSizeOptions = {
+  readonly targetMs: number;
+  readonly min: number;
+  readonly max: number;
+  readonly first: number;
+};
+
+export interface BatchSize {
+  /** A whole number of units, `min` to `max`. */
+  readonly current: number;
+  /** Whether it cannot be made smaller: a range that still fails is parked. */
+  readonly floor: boolean;
+  /** A committed batch: units walked (not rows deleted: a batch without victims costs time too) and its time. */
+  succeeded(units: number, ms: number): void;
+  /** A batch that was rolled back. */
+  failed(): void;
+}
+
+/** The first size is small enough for the slowest disk and reaches the target within about ten batches. */
+export const batchLimits: Readonly<Record<Walk, Omit<BatchSizeOptions, 'targetMs'>>> = {
+  key: { min: 10, max: 50_000, first: 1_000 },
+  // A block of 8 KiB holds about 25 messages of 300 bytes: the same number of rows in both walks.
+  blocks: { min: 1, max: 2_000, first: 40 },
+};
+
+/** How much an older batch weighs: the fifth before the newest counts a quarter. */
+const decay = 0.75;
+const mostGrowth = 1.5;
+const mostShrink = 0.5;
+const panicTargets = 5;
+const panicFactor = 0.1;
+/** A clock that did not move must not make the rate infinite. */
+const leastMs = 0.01;
+
+export function createBatchSize({ targetMs, min, max, first }: BatchSizeOptions): BatchSize {
+  const clamped = (wanted: number): number => Math.min(max, Math.max(min, wanted));
+  // Kept with its fraction: from 1, growth by the half would be lost to rounding for ever.
+  let size = clamped(first);
+  let units = 0;
+  let ms = 0;
+  const forget = (): void => {
+    units = 0;
+    ms = 0;
+  };
+  return {
+    get current() {
+      return Math.floor(size);
+    },
+    get floor() {
+      return Math.floor(size) <= min;
+    },
+    succeeded(walked, took) {
+      // Nothing walked (the end of a span) tells nothing of the speed.
+      if (!(walked > 0) || !(took >= 0)) return;
+      if (took > panicTargets * targetMs) {
+        size = clamped(size * panicFactor);
+        forget();
+        return;
+      }
+      units = units * decay + walked;
+      ms = ms * decay + Math.max(leastMs, took);
+      const factor = ((units / ms) * targetMs) / size;
+      size = clamped(size * Math.min(mostGrowth, Math.max(mostShrink, factor)));
+    },
+    failed() {
+      size = clamped(size * mostShrink);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { jittered } from '../kit/backoff.js';
+import type { Reason } from './run-view.js';
+
+/**
+ * How hard a run may work: the share of time that a worker is busy, and the number of workers. One signal for now,
+ * the duty cycle of the profile; each further signal lowers the duty and puts its own name into the reason.
+ */
+export type Pace = {
+  /** Share of the time in batches, above 0 to 1. */
+  readonly duty: number;
+  readonly workers: number;
+};
+
+/** `gentle` leaves the application half of the time; `full` is for windows in which nobody else works. */
+export const paces = {
+  gentle: { duty: 0.5, workers: 1 },
+  balanced: { duty: 0.8, workers: 1 },
+  full: { duty: 1, workers: 2 },
+} as const satisfies Record<string, Pace>;
+export type PaceName = keyof typeof paces;
+
+/** A pause longer than this would look like a hang, and eat into the lease. Jitter comes on top. */
+const longestRestMs = 5_000;
+
+/** Milliseconds to rest after a batch of `batchMs`, so that work is `duty` of the time. Spread by ±20 %. */
+export function restMs(batchMs: number, duty: number, random: () => number = Math.random): number {
+  if (duty >= 1 || !(batchMs > 0)) return 0;
+  if (!(duty > 0)) return jittered(longestRestMs, random);
+  return jittered(Math.min(longestRestMs, (batchMs * (1 - duty)) / duty), random);
+}
+
+/** What the run view says while a worker rests. */
+export function restingReason(duty: number, since: Date): Reason {
+  return { code: 'resting', signal: 'duty', value: duty, limit: null, since: since.toISOString() };
+}

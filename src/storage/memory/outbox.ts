@@ -1,0 +1,60 @@
+import type { Outbox } from '../../core/ports.js';
+import type { Clock } from '../../kit/clock.js';
+import { joinedBy } from './history.js';
+import type { OutboxRow, Tables } from './tables.js';
+
+/** T12: callbacks wait here until the receiver said 200. At least once: a claim that ran out is anybody's. */
+export function createOutbox(tables: Tables, clock: Clock): Outbox {
+  const now = (): number => clock.now().getTime();
+  const waitingRows = (): readonly OutboxRow[] =>
+    [...tables.outbox.values()].filter((row) => row.state === 'waiting');
+  const readyAt = (row: OutboxRow): number => Math.max(row.dueAt, row.claimedUntil ?? 0);
+  return {
+    async claimDue(limit, claimMs) {
+      const due = waitingRows()
+        .filter((row) => readyAt(row) <= now())
+        .sort((a, b) => a.dueAt - b.dueAt)
+        .slice(0, limit);
+      return due.map((row) => {
+        row.attempts += 1;
+        row.claimedUntil = now() + claimMs;
+        const { id, run, body, attempts } = row;
+        return { id, run, body, attempts, joinedRequests: joinedBy(tables, run).slice(0, 20) };
+      });
+    },
+    /** A 200 is a fact, whoever holds the claim. */
+    async delivered(id, status) {
+      const row = tables.outbox.get(id);
+      if (row?.state !== 'waiting') return;
+      row.state = 'delivered';
+      row.lastStatus = status;
+      row.lastError = null;
+    },
+    async refused(callback, delayMs, status, words) {
+      const row = tables.outbox.get(callback.id);
+      if (row?.state !== 'waiting' || row.attempts !== callback.attempts) return;
+      row.dueAt = now() + delayMs;
+      row.claimedUntil = null;
+      row.lastStatus = status;
+      row.lastError = words;
+    },
+    async nextDueMs() {
+      const waiting = waitingRows();
+      return waiting.length === 0 ? null : Math.max(0, Math.min(...waiting.map(readyAt)) - now());
+    },
+    async waiting() {
+      return waitingRows().length;
+    },
+    async forRun(runId) {
+      return [...tables.outbox.values()]
+        .filter((row) => row.run === runId)
+        .map(({ id, state, attempts, lastStatus, lastError }) => ({
+          id,
+          state,
+          attempts,
+          lastStatus,
+          lastError,
+        }));
+    },
+  };
+}

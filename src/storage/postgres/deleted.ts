@@ -1,0 +1,8 @@
+import type { DependentCounts } from '../../core/run.js';
+
+/** What the statements of one batch did; `skipped` messages are held by other sessions and are still there. */
+export type Deleted = {
+  readonly deleted: number;
+  readonly dependents: DependentCounts;
+  readonly skipped: number;
+};

@@ -1,0 +1,116 @@
+/** The doctor's look at what this user may do, with the GRANT statements for what is missing. */
+import { nameOf } from '../../core/mapping.js';
+import type { Finding } from '../../core/ports.js';
+import { ok } from './doctor-finding.js';
+import type { ExaminedTable } from './doctor-tables.js';
+import type { Queryable } from './own-tables.js';
+
+/** UPDATE is needed to lock the rows that are to be deleted, and to clear references. */
+const onTables = ['SELECT', 'UPDATE', 'DELETE'];
+const onLedger = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+
+export async function privilegeFindings(
+  q: Queryable,
+  tables: readonly ExaminedTable[],
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { oid, table, role } of tables) {
+    if (oid !== null) findings.push(await tablePrivileges(q, oid, nameOf(table), role));
+  }
+  return [...findings, await ledgerPrivileges(q), await uncheckedPrivilege(q)];
+}
+
+async function tablePrivileges(
+  q: Queryable,
+  oid: string,
+  name: string,
+  role: ExaminedTable['role'],
+): Promise<Finding> {
+  const { rows } = await q.query(
+    `SELECT string_agg(p, ', ' ORDER BY place) AS missing,
+            has_schema_privilege(c.relnamespace, 'USAGE') AS usage,
+            format('GRANT USAGE ON SCHEMA %I TO %I;', n.nspname, current_user) AS "grantUsage",
+            format('GRANT %s ON TABLE %I.%I TO %I;', string_agg(p, ', ' ORDER BY place), n.nspname, c.relname,
+                   current_user) AS "grant"
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS wanted (p, place) ON NOT has_table_privilege(c.oid, p)
+      WHERE c.oid = $1::oid
+      GROUP BY c.relnamespace, c.relname, n.nspname`,
+    [oid, onTables],
+  );
+  const check = role === 'messages' ? 'privilege_messages' : 'privilege_dependents';
+  const why =
+    role === 'messages'
+      ? 'A run reads, locks (which needs UPDATE) and deletes messages.'
+      : 'The rows that go with a message are deleted or cleared in the same transaction.';
+  const answer = rows[0] ?? {};
+  const missing = answer['missing'];
+  const todo = [
+    ...(answer['usage'] === true ? [] : [String(answer['grantUsage'])]),
+    ...(typeof missing === 'string' ? [String(answer['grant'])] : []),
+  ];
+  if (todo.length === 0) return ok(check, `${onTables.join(', ')} on ${name} are granted.`, why);
+  const found =
+    typeof missing === 'string'
+      ? `${missing} on ${name} not granted.`
+      : `The schema of ${name} may not be used.`;
+  return { level: 'error', check, found, why, todo: todo.join(' ') };
+}
+
+async function ledgerPrivileges(q: Queryable): Promise<Finding> {
+  const check = 'privilege_ledger';
+  const why = 'Runs, counts and waiting callbacks are kept in the schema message_gc of this database.';
+  const { rows } = await q.query(
+    `SELECT n.oid IS NOT NULL AS present,
+            has_database_privilege(current_database(), 'CREATE') AS "mayCreate",
+            CASE WHEN n.oid IS NULL THEN true
+                 ELSE has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_class c, unnest($1::text[]) AS p
+                    WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p))
+            END AS complete,
+            format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user) AS "grantCreate",
+            format('GRANT USAGE ON SCHEMA message_gc TO %I; GRANT %s ON ALL TABLES IN SCHEMA message_gc TO %I;',
+                   current_user, array_to_string($1::text[], ', '), current_user) AS "grantUse"
+       FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'message_gc'`,
+    [onLedger],
+  );
+  const answer = rows[0] ?? {};
+  if (answer['present'] !== true) {
+    if (answer['mayCreate'] === true) return ok(check, 'The schema message_gc can be created.', why);
+    const found = 'There is no schema message_gc, and this user may not create it.';
+    return { level: 'error', check, found, why, todo: String(answer['grantCreate']) };
+  }
+  if (answer['complete'] === true) return ok(check, 'The schema message_gc can be read and written.', why);
+  const found = 'The schema message_gc cannot be read and written whole.';
+  return { level: 'error', check, found, why, todo: String(answer['grantUse']) };
+}
+
+async function uncheckedPrivilege(q: Queryable): Promise<Finding> {
+  const check = 'privilege_unchecked';
+  const why =
+    'For every deleted message the server looks whether a dependent is left, which takes two thirds of the time. ' +
+    'With this privilege message-gc leaves that out where it has verified that none can be: two to three times as fast.';
+  const { rows } = await q.query(
+    `SELECT r.rolsuper AS super, current_setting('server_version_num')::int >= 150000 AS grantable,
+            format('GRANT SET ON PARAMETER session_replication_role TO %I;', current_user) AS "grant"
+       FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`,
+  );
+  const answer = rows[0] ?? {};
+  if (answer['super'] === true) return ok(check, 'Foreign-key checks may be left out (superuser).', why);
+  if (answer['grantable'] !== true) {
+    const found = 'Foreign-key checks stay on: PostgreSQL 14 lets only a superuser leave them out.';
+    return {
+      level: 'warning',
+      check,
+      found,
+      why,
+      todo: 'Upgrade to PostgreSQL 15 or newer, where it can be granted.',
+    };
+  }
+  // A statement of its own, because servers before 15 do not know the function.
+  const may = await q.query(`SELECT has_parameter_privilege('session_replication_role', 'SET') AS may`);
+  if (may.rows[0]?.['may'] === true) return ok(check, 'Foreign-key checks may be left out.', why);
+  const found = 'Foreign-key checks stay on: SET on the parameter session_replication_role is not granted.';
+  return { level: 'warning', check, found, why, todo: String(answer['grant']) };
+}

@@ -1,0 +1,38 @@
+import type { PoolClient } from 'pg';
+import type { BatchRequest } from '../../core/ports.js';
+import { readShape } from './foreign-keys.js';
+import type { LockBudget } from './lock-budget.js';
+
+/** Rolls a batch back whose plan no longer holds. The run is planned anew with the same horizon. */
+export class PlanChanged extends Error {
+  constructor(words: string) {
+    super(words);
+    this.name = 'PlanChanged';
+  }
+}
+
+/**
+ * Read after the batch's first DELETE or FOR UPDATE has taken its table lock, which holds off whoever would change
+ * the answer: the table's file (a rewritten table has other blocks) and, where checks are left out, its shape.
+ */
+export async function verifyGuards(
+  client: PoolClient,
+  budget: LockBudget,
+  { plan }: BatchRequest,
+): Promise<void> {
+  const oids = JSON.parse(plan.guards['oids'] ?? '[]') as string[];
+  if (plan.walk === 'blocks') {
+    await budget.limit();
+    const { rows } = await client.query<{ file: string | null }>(
+      'SELECT pg_relation_filenode($1::oid)::text AS file',
+      [oids[0]],
+    );
+    if (rows[0]?.file !== plan.guards['file'])
+      throw new PlanChanged('the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE)');
+  }
+  if (plan.foreignKeys !== 'messages_first') return;
+  await budget.limit();
+  if ((await readShape(client, oids)) !== plan.guards['shape']) {
+    throw new PlanChanged('a foreign key, trigger or rule of the tables was changed during the run');
+  }
+}

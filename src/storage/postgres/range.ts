@@ -1,0 +1,102 @@
+import type { Mapping } from '../../core/mapping.js';
+import type { Plan } from '../../core/run.js';
+import { quoted } from './names.js';
+
+/**
+ * Ranges of the walking order as SQL over alias `m`, and the plan's frozen facts that they need. A bound is a
+ * canonical JSON array of text; it is compared by the database alone (collations, uuids, 64 bit), never here.
+ */
+
+/** A growing list of parameters: `add` gives the placeholder. */
+export class Parameters {
+  readonly values: unknown[] = [];
+
+  add(value: unknown, type: string): string {
+    this.values.push(value);
+    return `$${this.values.length}::${type}`;
+  }
+}
+
+export type Bound = readonly string[];
+
+export function boundOf(text: string): Bound {
+  return JSON.parse(text) as Bound;
+}
+
+export function textOf(bound: Bound): string {
+  return JSON.stringify(bound);
+}
+
+/** Types of the key's columns as the catalogue writes them, frozen into the plan. */
+export function keyTypes(plan: Plan): readonly string[] {
+  return JSON.parse(plan.guards['key_types'] ?? '[]') as string[];
+}
+
+/** Types of the message columns that dependents refer to. */
+export function columnTypes(plan: Plan): Readonly<Record<string, string>> {
+  return JSON.parse(plan.guards['column_types'] ?? '{}') as Record<string, string>;
+}
+
+const integerTypes = new Set(['smallint', 'integer', 'bigint']);
+
+/** One integer column: bounds can be added to, and a range of n keys holds at most n rows. */
+export function isCountable(plan: Plan): boolean {
+  const types = keyTypes(plan);
+  return plan.walk === 'key' && types.length === 1 && integerTypes.has(types[0] ?? '');
+}
+
+/**
+ * Whether a batch ends at cursor + size, without asking the index: with at most 4 keys a row the range holds between
+ * size/4 and size rows. Sparser keys are probed (`OFFSET size`), which bounds the rows exactly.
+ */
+export function isDense(plan: Plan): boolean {
+  return plan.walk === 'blocks' || (isCountable(plan) && plan.sparseness <= 4);
+}
+
+export function keyColumns(mapping: Mapping): readonly string[] {
+  return mapping.key.map((column) => `m.${quoted(column)}`);
+}
+
+/** `(cursor, to]` as conditions; an empty bound is no condition. */
+export function rangeSql(
+  mapping: Mapping,
+  plan: Plan,
+  parameters: Parameters,
+  from: Bound,
+  to: Bound,
+): string {
+  if (plan.walk === 'blocks') {
+    const low = parameters.add(`(${from[0] ?? '0'},0)`, 'tid');
+    const high = to.length === 0 ? null : parameters.add(`(${to[0]},0)`, 'tid');
+    return `m.ctid >= ${low}${high === null ? '' : ` AND m.ctid < ${high}`}`;
+  }
+  const parts: string[] = [];
+  if (from.length > 0) parts.push(compare(mapping, plan, parameters, '>', from));
+  if (to.length > 0) parts.push(compare(mapping, plan, parameters, '<=', to));
+  return parts.length === 0 ? 'true' : parts.join(' AND ');
+}
+
+function compare(
+  mapping: Mapping,
+  plan: Plan,
+  parameters: Parameters,
+  operator: string,
+  bound: Bound,
+): string {
+  const types = keyTypes(plan);
+  const columns = keyColumns(mapping);
+  const values = bound.map((value, index) => parameters.add(value, comparable(types[index] ?? 'text')));
+  return columns.length === 1
+    ? `${columns[0]} ${operator} ${values[0]}`
+    : `(${columns.join(', ')}) ${operator} (${values.join(', ')})`;
+}
+
+/** One below the least smallint must still be a parameter; all integer types share an index operator family. */
+function comparable(type: string): string {
+  return integerTypes.has(type) ? 'bigint' : type;
+}
+
+/** The processed predicate with the frozen horizon in place; repeated inside every DELETE. */
+export function processedSql(mapping: Mapping, horizon: string, parameters: Parameters): string {
+  return `(${mapping.processed.replaceAll(':horizon', () => parameters.add(horizon, 'timestamptz'))})`;
+}

@@ -1,0 +1,158 @@
+import pg from 'pg';
+import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import { kindOf, translate } from './errors.js';
+
+/**
+ * Connections of a node: control statements never share one with the sweep, so that a heartbeat does not wait for a
+ * batch. At most workers + 2. With PGlite both are the same pool of one.
+ */
+export type Sessions = {
+  readonly control: SessionPool;
+  readonly sweep: SessionPool;
+  /** False for PGlite: its statement_timeout never fires and its idle time-out hangs the engine. */
+  readonly hasTimeLimits: boolean;
+  readonly engine: 'postgresql' | 'pglite';
+  /** How many sessions may be open at once. */
+  readonly sessions: number;
+  /** Runs work that holds a session; with PGlite it refuses a second one instead of waiting for itself for ever. */
+  holding<T>(work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+/** As much of a `pg.Pool` as is used: connecting happens here, lazily. */
+export type SessionPool = { connect(): Promise<pg.PoolClient> };
+
+/** A frozen node must free its rows long before its lease is over, and an application must not wait for it. */
+export const idleInTransactionMs = 2_000;
+
+/**
+ * Start-up options hold behind a pooler in transaction mode too, where SET would not. `row_security = off` turns a
+ * policy that would hide rows from us into an error.
+ */
+const startUpOptions = [
+  'TimeZone=UTC',
+  'DateStyle=ISO',
+  'row_security=off',
+  `idle_in_transaction_session_timeout=${idleInTransactionMs}`,
+  'tcp_keepalives_idle=10',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=3',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+const int8 = 20;
+const int8Array = 1016;
+
+/** Counts are safe integers or an error: a number that was rounded must never be reported. */
+function safeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is larger than a count can be (2^53)`);
+  return value;
+}
+
+export const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (oid === int8) return safeInteger;
+    if (oid === int8Array) return (text: string) => text;
+    return pg.types.getTypeParser(oid, format as 'text') as (text: string) => unknown;
+  },
+} as pg.CustomTypesConfig;
+
+/** @param workers how many batches may run at once */
+export function openServer(url: string, workers: number): Sessions {
+  const pool = (max: number): pg.Pool => {
+    const made = new pg.Pool({
+      connectionString: url,
+      types,
+      max,
+      application_name: 'message-gc',
+      options: startUpOptions,
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      // A black hole must not hold us for ever; longer than every statement limit, so the server answers first.
+      query_timeout: 15_000,
+      idleTimeoutMillis: 60_000,
+      allowExitOnIdle: true,
+    });
+    // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+    made.on('error', () => undefined);
+    return made;
+  };
+  const control = pool(2);
+  const sweep = pool(workers);
+  return {
+    control,
+    sweep,
+    hasTimeLimits: true,
+    engine: 'postgresql',
+    sessions: workers + 2,
+    holding: (work) => work(),
+    async close() {
+      await Promise.all([control.end(), sweep.end()]);
+    },
+  };
+}
+
+/** One connection for one piece of work; destroyed when the work broke it, so that nobody inherits its state. */
+export async function withSession<T>(
+  sessions: Sessions,
+  pool: SessionPool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw translate(error, 'connect');
+  });
+  let isBroken = false;
+  // A checked-out client that loses its connection emits an error; its query rejects as well, which is handled.
+  const note = (): void => {
+    isBroken = true;
+  };
+  client.on('error', note);
+  try {
+    return await sessions.holding(() => work(client));
+  } catch (error) {
+    if (kindOf(error).kind === 'unreachable' || kindOf(error).code === '25P03') isBroken = true;
+    throw error;
+  } finally {
+    client.off('error', note);
+    client.release(isBroken);
+  }
+}
+
+/**
+ * The pool as the query builder sees it. It hands a client back without saying whether it is usable; after a lost
+ * connection or an unanswered query that would pass a dead session, or an open transaction, to the next user.
+ */
+export function poolForBuilder(pool: SessionPool): PostgresPool {
+  return {
+    async connect(): Promise<PostgresPoolClient> {
+      const client = await pool.connect();
+      let isBroken = false;
+      const note = (): void => {
+        isBroken = true;
+      };
+      client.on('error', note);
+      return {
+        query: (async (...args: unknown[]) => {
+          try {
+            return await (client.query as unknown as (...given: unknown[]) => Promise<unknown>).apply(
+              client,
+              args,
+            );
+          } catch (error) {
+            if (kindOf(error).kind === 'unreachable') isBroken = true;
+            throw error;
+          }
+        }) as PostgresPoolClient['query'],
+        release() {
+          client.off('error', note);
+          client.release(isBroken);
+        },
+      };
+    },
+    async end() {
+      // The sessions own the pools and close them once.
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import type { Finding, OwnTables, Store } from '../../core/ports.js';
+import { homeOf } from '../ledger/home.js';
+import { outboxOf } from '../ledger/outbox.js';
+import { sweepOf } from './batch.js';
+import { postgresDialect } from './dialect.js';
+import { doctorFindings } from './doctor.js';
+import { translate } from './errors.js';
+import { ledgerOf } from './ledger.js';
+import { ownCounts } from './own-tables.js';
+import { plannerOf } from './planner.js';
+import { prepareDatabase } from './prepare.js';
+import { seedOwnTables } from './seed.js';
+import { type Sessions, withSession } from './session.js';
+
+/** PostgreSQL's default; what the server really has is read by `prepare`. */
+const usualDeadlockTimeoutMs = 1_000;
+
+/** How an engine that is this one with other means differs: PGlite's folder lock and its vacuum. */
+export type Extras = {
+  readonly note: Store['note'];
+  readonly tidyUp: Store['tidyUp'];
+};
+
+const noExtras: Extras = { note: () => undefined, tidyUp: async () => undefined };
+
+/** The PostgreSQL engine over sessions that connect when they are first used. */
+export function postgresStore(sessions: Sessions, extras: Extras = noExtras): Store {
+  const dialect = postgresDialect(sessions);
+  let deadlockTimeoutMs = usualDeadlockTimeoutMs;
+  return {
+    ledger: ledgerOf(sessions, dialect),
+    sweep: sweepOf(sessions, () => deadlockTimeoutMs),
+    planner: plannerOf(sessions),
+    outbox: outboxOf(dialect),
+    home: homeOf(dialect),
+    ownTables: ownTablesOf(sessions),
+    ...extras,
+    async prepare({ migrate }) {
+      const prepared = await prepareDatabase(sessions, dialect.db, migrate);
+      deadlockTimeoutMs = prepared.deadlockTimeoutMs;
+      return prepared;
+    },
+    async ping() {
+      const startedAt = performance.now();
+      await asking(sessions, 'reach the database', (client) => client.query('SELECT 1'));
+      return performance.now() - startedAt;
+    },
+    async close() {
+      await dialect.destroy();
+      await sessions.close();
+    },
+  };
+}
+
+function ownTablesOf(sessions: Sessions): OwnTables {
+  return {
+    seed: (options) => asking(sessions, 'seed the tables', (client) => seedOwnTables(client, options)),
+    counts: () => asking(sessions, 'count the messages', (client) => ownCounts(client)),
+    findings: () =>
+      asking(
+        sessions,
+        'examine the database',
+        (client): Promise<readonly Finding[]> => doctorFindings(client),
+      ),
+  };
+}
+
+async function asking<T>(
+  sessions: Sessions,
+  doing: string,
+  work: Parameters<typeof withSession<T>>[2],
+): Promise<T> {
+  try {
+    return await withSession(sessions, sessions.control, work);
+  } catch (error) {
+    throw translate(error, doing);
+  }
+}

@@ -1,0 +1,49 @@
+import type { StartAnswer, Store } from '../core/ports.js';
+import type { LiveProgress, RunView } from '../core/run-view.js';
+import type { Coreapp } from '../coreapp/coreapp.js';
+import type { DeskHealth, RunDesk } from '../webapp/deps.js';
+import type { StoreKeeper } from './store-keeper.js';
+
+/** Where the front door meets the workshop of the same process; closed until the database is there. */
+export class RunDeskOf implements RunDesk {
+  readonly #keeper: StoreKeeper;
+  readonly #store: Store;
+  #coreapp: Coreapp | null = null;
+
+  constructor(keeper: StoreKeeper, store: Store) {
+    this.#keeper = keeper;
+    this.#store = store;
+  }
+
+  open(coreapp: Coreapp): void {
+    this.#coreapp = coreapp;
+  }
+
+  async close(): Promise<void> {
+    await this.#coreapp?.stop();
+  }
+
+  async start(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer> {
+    if (this.#coreapp === null) throw this.#keeper.trouble;
+    return this.#coreapp.startRun(request);
+  }
+
+  progress(runId: string): LiveProgress | null {
+    return this.#coreapp?.progress(runId) ?? null;
+  }
+
+  async cancel(by: string): Promise<RunView | null> {
+    if (this.#coreapp === null) throw this.#keeper.trouble;
+    const runId = await this.#coreapp.cancel(by);
+    return runId === null ? null : this.#store.ledger.run(runId);
+  }
+
+  health(): DeskHealth {
+    const isConnected = this.#keeper.state === 'connected';
+    return {
+      gateway: this.#keeper.state,
+      warnings: [],
+      ready: isConnected && this.#coreapp !== null,
+    };
+  }
+}

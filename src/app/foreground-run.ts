@@ -1,0 +1,137 @@
+import type { Config } from '../config/read-config.js';
+import { type ExitReason, Refusal } from '../core/errors.js';
+import { newId, passingNodeName } from '../core/node-name.js';
+import { paces } from '../core/pace.js';
+import type { LiveProgress, RunView } from '../core/run-view.js';
+import { Coreapp } from '../coreapp/coreapp.js';
+import { systemClock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import { Bell } from '../kit/sleep.js';
+import { createMeters } from '../metrics/meters.js';
+import { openStore } from '../storage/open-store.js';
+import { Dispatcher } from '../webhooks/dispatcher.js';
+import { createSender } from '../webhooks/sender.js';
+import { renderCallback } from '../wire/callback-body.js';
+import { packageVersion } from '../wire/package-version.js';
+import { policyOf } from './instance.js';
+import { prepareOrRefuse } from './store-keeper.js';
+import { watchFor } from './watch.js';
+
+export type ForegroundOptions = {
+  /** Null: no limit. */
+  readonly maxSeconds: number | null;
+  readonly maxRows: number | null;
+  readonly onProgress: (view: RunView, live: LiveProgress | null) => void;
+  readonly signal: AbortSignal;
+};
+
+export type ForegroundEnd = {
+  readonly reason: ExitReason;
+  readonly run: RunView;
+  readonly joined: boolean;
+  readonly callbacks: { readonly delivered: number; readonly waiting: number };
+};
+
+/** How often the run is looked at, and how long its callback may take here before it is left to whoever serves. */
+const lookMs = 500;
+const deliverMs = 10_000;
+
+/**
+ * One run in this process, for cron and jobs. It works under a passing node name, so that it displaces nobody: while
+ * an instance runs on the same store, both share one run. Limits and signals leave it paused and resumable: the next
+ * `gc`, or an instance, goes on at its cursor.
+ */
+export async function runInForeground(
+  config: Config,
+  log: Log,
+  options: ForegroundOptions,
+): Promise<ForegroundEnd> {
+  const pace = paces[config.profile];
+  const store = openStore({ database: config.database, workers: pace.workers, log });
+  const bell = new Bell();
+  try {
+    const facts = await prepareOrRefuse(store, config.database.where, true);
+    const meters = createMeters('000000000000');
+    let isDisplaced = false;
+    const coreapp = new Coreapp({
+      store,
+      engine: facts,
+      node: { name: passingNodeName(config.host), boot: newId(), address: '' },
+      form: 'single',
+      policy: policyOf(config),
+      pace,
+      intervals: async () => {
+        const settings = await store.home.settings();
+        return {
+          heartbeatMs: settings.heartbeatIntervalS * 1_000,
+          leaseMs: settings.unhealthyIntervalS * 1_000,
+        };
+      },
+      renderCallback,
+      clock: systemClock,
+      log,
+      watch: watchFor(meters, () => bell.ring()),
+      onDisplaced: () => {
+        isDisplaced = true;
+      },
+      maxRows: options.maxRows,
+    });
+    await coreapp.start();
+    const startedAt = systemClock.monotonicMs();
+    try {
+      const { runId, joined } = await coreapp.startRun({ requestId: newId(), by: 'gc' });
+      for (;;) {
+        await bell.wait(lookMs, options.signal);
+        const run = await store.ledger.run(runId);
+        if (run === null) throw new Refusal('failed', `The run ${runId} is gone from the ledger`);
+        options.onProgress(run, coreapp.progress(runId));
+        const hasEnded = run.state === 'complete' || run.state === 'failed';
+        const isOver =
+          options.signal.aborted ||
+          isDisplaced ||
+          coreapp.isLimitReached ||
+          (options.maxSeconds !== null &&
+            systemClock.monotonicMs() - startedAt >= options.maxSeconds * 1_000);
+        if (!hasEnded && !isOver) continue;
+        await coreapp.stop();
+        // The batch in hand was finished by stop: what it removed belongs to what is told.
+        const last = (await store.ledger.run(runId)) ?? run;
+        const ended = last.state === 'complete' || last.state === 'failed';
+        const callbacks = ended ? await deliver(store, log, config, runId) : { delivered: 0, waiting: 0 };
+        if (ended) await store.tidyUp(policyOf(config));
+        return { reason: reasonOf(last), run: last, joined, callbacks };
+      }
+    } finally {
+      await coreapp.stop();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+function reasonOf(run: RunView): ExitReason {
+  if (run.state === 'complete') return 'complete';
+  if (run.state !== 'failed') return 'paused';
+  return run.errors.some((error) => error.details.startsWith('Cancelled by')) ? 'cancelled' : 'failed';
+}
+
+/** The receiver is told here if it answers soon; otherwise the callback waits in the outbox for an instance. */
+async function deliver(
+  store: ReturnType<typeof openStore>,
+  log: Log,
+  config: Config,
+  runId: string,
+): Promise<{ readonly delivered: number; readonly waiting: number }> {
+  const { webhookUrl } = await store.home.settings();
+  if (webhookUrl === '') return { delivered: 0, waiting: await store.outbox.waiting() };
+  const dispatcher = new Dispatcher({
+    outbox: store.outbox,
+    settings: () => store.home.settings(),
+    sender: createSender(),
+    clock: systemClock,
+    log,
+    version: packageVersion,
+    requireHttps: config.requireHttps,
+  });
+  return dispatcher.deliverOnce(runId, deliverMs);
+}

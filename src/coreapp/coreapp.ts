@@ -1,0 +1,191 @@
+import { StoreError, wordsOf } from '../core/errors.js';
+import { policyHash } from '../core/policy.js';
+import type { StartAnswer } from '../core/ports.js';
+import type { Run } from '../core/run.js';
+import type { LiveProgress } from '../core/run-view.js';
+import { jittered } from '../kit/backoff.js';
+import type { Service } from '../kit/service.js';
+import { Bell, sleep } from '../kit/sleep.js';
+import type { CoreappDeps } from './deps.js';
+import { RunInHand } from './run-in-hand.js';
+import { type Workplace, workOnce } from './worker.js';
+
+/** An idle worker wakes by bell (a start, or a heartbeat that saw a run); this is only the longest it sleeps. */
+const longestIdleMs = 60_000;
+const leastLeaseMs = 15_000;
+
+/**
+ * The workshop: a heartbeat, and workers that sweep whatever run is active. Everything that it remembers may be lost;
+ * rows are the state. `stop` ends the batches in hand, gives the spans back and leaves.
+ */
+export class Coreapp implements Service {
+  readonly #deps: CoreappDeps;
+  readonly #stopping = new AbortController();
+  readonly #bell = new Bell();
+  readonly #loops: Promise<void>[] = [];
+  readonly #place: Workplace;
+  readonly #policyHash: string;
+  #hand: RunInHand | null = null;
+  #leaseMs = 30_000;
+  #heartbeatMs = 5_000;
+  #removed = 0;
+
+  constructor(deps: CoreappDeps) {
+    // Rows that went under this process, for --max-rows.
+    this.#deps = {
+      ...deps,
+      watch: {
+        ...watchOf(deps),
+        deleted: (messages, dependents) => {
+          this.#removed += messages;
+          deps.watch.deleted(messages, dependents);
+        },
+      },
+    };
+    this.#policyHash = policyHash(deps.policy);
+    this.#place = {
+      deps: this.#deps,
+      signal: this.#stopping.signal,
+      leaseMs: () => this.#leaseMs,
+      handOf: (run) => this.#handOf(run),
+      planning: { current: null },
+      rowsLeft: () => (deps.maxRows === null ? Number.POSITIVE_INFINITY : deps.maxRows - this.#removed),
+    };
+  }
+
+  /** Registers, which gives back what an earlier life of this node held, and begins to work. */
+  async start(): Promise<void> {
+    await this.#readIntervals();
+    await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
+    this.#loops.push(this.#heartbeats());
+    const workers = this.#deps.engine.sessions === 1 ? 1 : this.#deps.pace.workers;
+    for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort();
+    await Promise.all(this.#loops);
+    await this.#deps.store.ledger.leave(this.#deps.node).catch((error: unknown) => {
+      this.#deps.log.warn({}, `could not say that this node leaves: ${wordsOf(error)}`);
+    });
+  }
+
+  /** T3: starts a run or joins the one that is on. Planning and work follow on their own. */
+  async startRun(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer> {
+    const { ledger } = this.#deps.store;
+    const answer = await ledger.start({
+      ...request,
+      form: this.#deps.form,
+      node: this.#deps.node,
+      policyHash: this.#policyHash,
+      server: this.#deps.engine.server,
+      renderCallback: this.#deps.renderCallback,
+    });
+    this.wake();
+    return answer;
+  }
+
+  /** Ends the active run as failed, with its true count; null when none is active. */
+  async cancel(by: string): Promise<string | null> {
+    const run = await this.#deps.store.ledger.active();
+    if (run === null) return null;
+    const ended = await this.#deps.store.ledger.end(run.id, {
+      outcome: 'failed',
+      error: `Cancelled by ${by}`,
+      tell: true,
+      renderCallback: this.#deps.renderCallback,
+    });
+    if (ended) {
+      this.#deps.log.info({ run: run.id, by, outcome: 'failed', step: 'ended' }, 'the run was cancelled');
+      this.#deps.watch.ended(run.id, 'failed');
+    }
+    return run.id;
+  }
+
+  /** Speed and reason, as far as this process knows; null for a run that it does not work on. */
+  progress(runId: string): LiveProgress | null {
+    return this.#hand?.id === runId ? this.#hand.live : null;
+  }
+
+  /** `--max-rows` is reached: nothing more is taken. */
+  get isLimitReached(): boolean {
+    return this.#place.rowsLeft() <= 0;
+  }
+
+  wake(): void {
+    this.#bell.ring();
+  }
+
+  #handOf(run: Run): RunInHand {
+    if (this.#hand?.id !== run.id) this.#hand = new RunInHand(run.id, this.#deps.clock, run.maxRate);
+    return this.#hand;
+  }
+
+  async #work(worker: number): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        if ((await workOnce(this.#place, worker)) === 'idle') await this.#bell.wait(longestIdleMs, signal);
+      } catch (error) {
+        const isStore = error instanceof StoreError;
+        const facts = { worker, ...(isStore ? { kind: error.kind, code: error.nativeCode } : {}) };
+        if (isStore) this.#deps.log.warn(facts, `the worker waits: ${error.message}`);
+        else
+          this.#deps.log.error(
+            { ...facts, stack: error instanceof Error ? error.stack : undefined },
+            `the worker met a defect: ${wordsOf(error)}`,
+          );
+        await sleep(jittered(1_000), signal);
+      }
+    }
+  }
+
+  /** T2, and how a node learns of a run that was started elsewhere. */
+  async #heartbeats(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { store, node, log } = this.#deps;
+    while (!signal.aborted) {
+      await sleep(this.#heartbeatMs, signal);
+      if (signal.aborted) return;
+      try {
+        if (!(await store.ledger.beat(node))) {
+          log.error({ node: node.name }, 'another process has taken the name of this node');
+          this.#deps.onDisplaced();
+          return;
+        }
+        await this.#readIntervals();
+        const run = await store.ledger.active();
+        if (run === null) await store.ledger.forget(90, 100);
+        else {
+          await this.#noteShare(run.id);
+          this.wake();
+        }
+      } catch (error) {
+        log.warn({ node: node.name }, `the heartbeat was not written: ${wordsOf(error)}`);
+      }
+    }
+  }
+
+  async #noteShare(runId: string): Promise<void> {
+    if (this.#hand?.id !== runId) return;
+    const view = await this.#deps.store.ledger.run(runId);
+    this.#hand.progress.reached(view?.share ?? null);
+  }
+
+  async #readIntervals(): Promise<void> {
+    const { heartbeatMs, leaseMs } = await this.#deps.intervals();
+    this.#heartbeatMs = heartbeatMs;
+    // A lease must outlast a statement's limit and the server's idle limit (protocol: 10 s + 2 s), whatever is set.
+    this.#leaseMs = Math.max(leastLeaseMs, leaseMs);
+  }
+}
+
+function watchOf({ watch }: CoreappDeps): CoreappDeps['watch'] {
+  return {
+    swept: (batch) => watch.swept(batch),
+    deleted: (messages, dependents) => watch.deleted(messages, dependents),
+    gaveUp: (result) => watch.gaveUp(result),
+    ended: (runId, outcome) => watch.ended(runId, outcome),
+  };
+}

@@ -1,0 +1,38 @@
+import type { Pace } from '../core/pace.js';
+import type { Policy } from '../core/policy.js';
+import type { BatchAnswer, NodeIdentity, RenderCallback, Store } from '../core/ports.js';
+import type { DependentCounts, Outcome, RunForm } from '../core/run.js';
+import type { Clock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+
+/** What the workshop needs from the rest of the house; `app/` hands it over. */
+export type CoreappDeps = {
+  readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp'>;
+  /** Identity of the server and database, and how many sessions it can give. */
+  readonly engine: { readonly server: string; readonly sessions: number };
+  readonly node: NodeIdentity;
+  readonly form: RunForm;
+  readonly policy: Policy;
+  readonly pace: Pace;
+  /** Read at every heartbeat: they are application settings. */
+  readonly intervals: () => Promise<{ readonly heartbeatMs: number; readonly leaseMs: number }>;
+  readonly renderCallback: RenderCallback;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly watch: Watch;
+  /** Another process has taken this node's name: all work stops. */
+  readonly onDisplaced: () => void;
+  /** Stop taking more once so many messages are gone (`gc --max-rows`); null: no limit. */
+  readonly maxRows: number | null;
+};
+
+/** What happens, for meters and for whoever waits. Called after the fact, never before a commit. */
+export interface Watch {
+  swept(batch: { readonly ms: number; readonly lockedMs: number }): void;
+  /** Rows that committed transactions removed, also those whose COMMIT was only confirmed later. */
+  deleted(messages: number, dependents: DependentCounts): void;
+  gaveUp(
+    result: Exclude<BatchAnswer['kind'], 'swept'> | 'conflict' | 'slow' | 'unreachable' | 'failed',
+  ): void;
+  ended(runId: string, outcome: Outcome): void;
+}

@@ -1,0 +1,194 @@
+import { StoreError } from '../core/errors.js';
+import { restMs } from '../core/pace.js';
+import type { BatchAnswer } from '../core/ports.js';
+import type { Plan, Run, Span } from '../core/run.js';
+import { jittered } from '../kit/backoff.js';
+import { sleep } from '../kit/sleep.js';
+import type { CoreappDeps } from './deps.js';
+import { failRun, failureWords } from './finish-run.js';
+import { replanRun } from './plan-run.js';
+import type { RunInHand } from './run-in-hand.js';
+
+export type SpanWork = {
+  readonly deps: CoreappDeps;
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly span: Span;
+  readonly hand: RunInHand;
+  readonly worker: number;
+  readonly leaseMs: number;
+  /** A span held longer than this gives its rest away. */
+  readonly chunkMs: number;
+  /** How many more messages may go (`--max-rows`); Infinity without a limit. */
+  readonly rowsLeft: () => number;
+  readonly signal: AbortSignal;
+};
+
+/** After so many failures in a row the span is given back; another node may have more luck, or it waits. */
+const mostFailures = 6;
+
+/** [ pace → batch → progress ]* until the span is done, lost, given back, or the process stops. */
+export async function sweepSpan(work: SpanWork): Promise<void> {
+  const { deps, run, plan, span, hand, worker, leaseMs, signal } = work;
+  const { ledger, sweep } = deps.store;
+  const size = hand.sizeOf(worker, plan.walk);
+  const began = deps.clock.monotonicMs();
+  const known = { batches: -1, deleted: 0 };
+  let skipGap = false;
+  let skipLocked = false;
+  let failures = 0;
+  for (;;) {
+    if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
+    if (!(await mayBegin(work, size.current))) continue;
+    const startedAt = deps.clock.monotonicMs();
+    let answer: BatchAnswer;
+    try {
+      answer = await sweep.batch({
+        run,
+        policy: run.policy ?? deps.policy,
+        plan,
+        span,
+        node: deps.node,
+        size: Math.min(size.current, work.rowsLeft()),
+        skipGap,
+        skipLocked,
+        leaseMs,
+        tell: (step) => deps.log.trace({ run: run.id, span: span.no, step }, 'batch'),
+      });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      failures += 1;
+      const isGivenUp = await afterFailure(work, error, failures);
+      if (isGivenUp) return;
+      size.failed();
+      // A range that meets its time limit even at the smallest size waits for locks one after another.
+      if (error.kind === 'slow' && size.floor) skipLocked = true;
+      continue;
+    }
+    const ms = deps.clock.monotonicMs() - startedAt;
+    switch (answer.kind) {
+      case 'swept':
+        break;
+      case 'locked':
+        deps.watch.gaveUp('locked');
+        skipLocked = true;
+        continue;
+      case 'paused':
+        deps.watch.gaveUp('paused');
+        hand.because('paused');
+        return ledger.release(span, 0, false);
+      case 'lost':
+        deps.watch.gaveUp('lost');
+        return;
+      case 'plan_changed':
+        deps.watch.gaveUp('plan_changed');
+        await ledger.release(span, 0, false);
+        return replanRun(deps, run, answer.words);
+    }
+    confirm(work, known, answer);
+    failures = 0;
+    hand.budget.succeeded();
+    hand.rate.setLimit(answer.maxRate);
+    hand.rate.giveBack(Math.max(0, size.current - answer.deleted));
+    size.succeeded(answer.walked, ms);
+    deps.watch.swept({ ms, lockedMs: answer.lockedMs });
+    deps.log.debug(
+      {
+        run: run.id,
+        span: span.no,
+        deleted: answer.deleted,
+        skipped: answer.skipped,
+        ms: Math.round(ms),
+        size: size.current,
+      },
+      'batch',
+    );
+    if (answer.spanDone) return;
+    skipGap = answer.deleted === 0;
+    skipLocked = false;
+    if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk' && deps.pace.workers > 1) {
+      await ledger.putBack(run, span, { units: size.current * 4, share: 0.5 });
+    }
+    await rest(work, ms);
+    hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);
+  }
+}
+
+/** Tokens are taken before BEGIN: a wait inside a transaction would hold its locks. */
+async function mayBegin({ hand, signal }: SpanWork, size: number): Promise<boolean> {
+  const waitMs = hand.rate.waitMs(size);
+  if (waitMs <= 0) return true;
+  hand.because('rate_limited', 'max_rows_per_second', hand.rate.limit, hand.rate.limit);
+  await sleep(Math.min(waitMs, 1_000), signal);
+  return false;
+}
+
+/**
+ * Counts what the span row says, not what this process believes: when the COMMIT of the batch before was lost on the
+ * wire but happened, its rows are found here, in the row that the same transaction wrote.
+ */
+function confirm(
+  { deps, hand }: SpanWork,
+  known: { batches: number; deleted: number },
+  answer: Extract<BatchAnswer, { kind: 'swept' }>,
+): void {
+  if (known.batches >= 0 && answer.before.batches > known.batches) {
+    const late = answer.before.deleted - known.deleted;
+    deps.watch.deleted(late, {});
+    hand.removed(late);
+  }
+  known.batches = answer.before.batches + 1;
+  known.deleted = answer.before.deleted + answer.deleted;
+  deps.watch.deleted(answer.deleted, answer.dependents);
+  hand.removed(answer.deleted);
+}
+
+async function rest({ deps, hand, signal }: SpanWork, batchMs: number): Promise<void> {
+  const ms = restMs(batchMs, deps.pace.duty);
+  if (ms <= 0) {
+    hand.because('working');
+    return;
+  }
+  hand.because('resting', 'duty', deps.pace.duty, null);
+  await sleep(ms, signal);
+}
+
+/** Rolled back, or the connection is gone. True: the span is not in hand any more. */
+async function afterFailure(work: SpanWork, error: StoreError, failures: number): Promise<boolean> {
+  const { deps, run, span, hand, signal } = work;
+  hand.budget.failed(error.kind);
+  deps.log.warn(
+    { run: run.id, span: span.no, kind: error.kind, code: error.nativeCode, failures },
+    `a batch was rolled back: ${error.message}`,
+  );
+  switch (error.kind) {
+    case 'unreachable':
+      // The lease may still be ours when the database is back: the next batch asks the span row.
+      deps.watch.gaveUp('unreachable');
+      hand.because('database_unreachable', error.nativeCode);
+      await sleep(jittered(Math.min(5_000, 100 * 2 ** Math.min(failures, 6))), signal);
+      return signal.aborted;
+    case 'denied':
+    case 'missing':
+    case 'full':
+    case 'credentials':
+      deps.watch.gaveUp('failed');
+      await failRun(deps, run, failureWords(error));
+      return true;
+    case 'conflict':
+    case 'slow':
+    case 'reference':
+    case 'duplicate':
+    case 'other':
+      deps.watch.gaveUp(error.kind === 'slow' ? 'slow' : error.kind === 'conflict' ? 'conflict' : 'failed');
+      if (hand.budget.words !== null) {
+        await failRun(deps, run, `${hand.budget.words}; the last: ${error.message}`);
+        return true;
+      }
+      hand.because('retrying', error.kind, failures);
+      await sleep(jittered(Math.min(1_000, 10 * 2 ** failures)), signal);
+      if (failures < mostFailures) return false;
+      await deps.store.ledger.release(span, Math.min(60_000, (span.attempts + 1) ** 2 * 5_000), true);
+      return true;
+  }
+}

@@ -1,0 +1,180 @@
+import { StoreError } from '../core/errors.js';
+import { chunkOf } from '../core/chunk.js';
+import type { Run, Span } from '../core/run.js';
+import { jittered } from '../kit/backoff.js';
+import { sleep } from '../kit/sleep.js';
+import type { CoreappDeps } from './deps.js';
+import { completeRun, failRun, failureWords } from './finish-run.js';
+import { mayWorkOn, planRun } from './plan-run.js';
+import type { RunInHand } from './run-in-hand.js';
+import { sweepSpan } from './sweep-span.js';
+
+/** How long a run waits for rows that other sessions keep locked, without one message going, before it fails. */
+const lockPatienceMs = 600_000;
+/** Blocks or keys that one slice of the look reads; about 0.2 s. */
+const lookUnits = 10_000;
+/** Rounds after which a run gives up on rows that others keep changing. */
+const mostIdleRounds = 6;
+
+/** What a worker shares with the service that owns it. */
+export type Workplace = {
+  readonly deps: CoreappDeps;
+  readonly signal: AbortSignal;
+  readonly leaseMs: () => number;
+  /** The run in hand, made at its first sight. */
+  readonly handOf: (run: Run) => RunInHand;
+  /** Only one worker of a node plans; the others wait for it. */
+  readonly planning: { current: Promise<void> | null };
+  readonly rowsLeft: () => number;
+};
+
+/** One step of a worker: `idle` when no run is active. Errors of the database are handled by what they mean. */
+export async function workOnce(place: Workplace, worker: number): Promise<'idle' | 'worked'> {
+  const { deps } = place;
+  const run = await deps.store.ledger.active();
+  if (run === null) return 'idle';
+  const hand = place.handOf(run);
+  try {
+    await workOn(place, run, hand, worker);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    await afterTrouble(place, run, hand, error);
+  }
+  return 'worked';
+}
+
+async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: number): Promise<void> {
+  const { deps, signal } = place;
+  if (!(await mayWorkOn(deps, run, place.leaseMs()))) {
+    hand.because('other_policy');
+    await sleep(1_000, signal);
+    return;
+  }
+  if (run.state === 'requested') {
+    place.planning.current ??= planRun(deps, run).finally(() => {
+      place.planning.current = null;
+    });
+    return place.planning.current;
+  }
+  if (run.paused || place.rowsLeft() <= 0) {
+    hand.because('paused');
+    await sleep(500, signal);
+    return;
+  }
+  const plan = run.plan;
+  if (plan === null) return;
+  const size = hand.sizeOf(worker, plan.walk);
+  const ageMs = deps.clock.now().getTime() - run.madeAt.getTime();
+  const chunk = chunkOf({
+    batchUnits: size.current,
+    unitsPerSecond: hand.unitsPerSecond,
+    runAgeMs: ageMs,
+    // Half of an equal part: the last chunks shrink, and the workers finish together.
+    workers: deps.pace.workers === 1 ? 1 : deps.pace.workers * 2,
+  });
+  const taken = await deps.store.ledger.take(run, deps.node, chunk, place.leaseMs());
+  switch (taken.kind) {
+    case 'gone':
+      return;
+    case 'wait':
+      if (taken.onlyParked) await waitForLockers(place, run, hand);
+      await sleep(jittered(taken.ms), signal);
+      return;
+    case 'nothing_left':
+      await completeRun(deps, run);
+      return;
+    case 'span':
+      if (taken.span.kind === 'look') return look(place, run, hand, taken.span);
+      hand.because('working');
+      return sweepSpan({
+        deps,
+        run,
+        plan,
+        span: taken.span,
+        hand,
+        worker,
+        leaseMs: place.leaseMs(),
+        chunkMs: 2 * Math.max(1_000, 0.02 * ageMs),
+        rowsLeft: place.rowsLeft,
+        signal,
+      });
+  }
+}
+
+/** T9: what is left after a walk by heap blocks? */
+async function look(place: Workplace, run: Run, hand: RunInHand, span: Span): Promise<void> {
+  const { deps, signal } = place;
+  hand.because('looking');
+  for (;;) {
+    if (signal.aborted) return deps.store.ledger.release(span, 0, false);
+    const answer = await deps.store.ledger.look(
+      run,
+      run.policy ?? deps.policy,
+      span,
+      lookUnits,
+      place.leaseMs(),
+    );
+    switch (answer.kind) {
+      case 'going_on':
+        continue;
+      case 'clean':
+        await completeRun(deps, run);
+        return;
+      case 'next_round':
+        if (answer.idleRounds > mostIdleRounds) {
+          await failRun(
+            deps,
+            run,
+            'Messages that are eligible could not be deleted in several rounds: other sessions keep them locked or moving',
+          );
+        }
+        return;
+      case 'lost':
+        return;
+    }
+  }
+}
+
+/** Only parked spans are left: say who holds the rows, and give up when nothing has moved for long. */
+async function waitForLockers({ deps }: Workplace, run: Run, hand: RunInHand): Promise<void> {
+  const holders = await deps.store.ledger.lockHolders(run, run.policy ?? deps.policy);
+  hand.because('rows_locked', 'session', holders, null);
+  if (hand.idleMs < lockPatienceMs) return;
+  const view = await deps.store.ledger.run(run.id);
+  await failRun(
+    deps,
+    run,
+    `${view?.parked ?? 'Some'} messages are locked by other sessions (${holders ?? 'which could not be told'})`,
+  );
+}
+
+async function afterTrouble(place: Workplace, run: Run, hand: RunInHand, error: StoreError): Promise<void> {
+  const { deps, signal } = place;
+  hand.budget.failed(error.kind);
+  deps.log.warn(
+    { run: run.id, kind: error.kind, code: error.nativeCode },
+    `could not ${error.doing}: ${error.message}`,
+  );
+  switch (error.kind) {
+    case 'unreachable':
+      deps.watch.gaveUp('unreachable');
+      hand.because('database_unreachable', error.nativeCode);
+      await sleep(jittered(1_000), signal);
+      return;
+    case 'denied':
+    case 'missing':
+    case 'full':
+    case 'credentials':
+      await failRun(deps, run, failureWords(error));
+      return;
+    case 'conflict':
+    case 'slow':
+    case 'reference':
+    case 'duplicate':
+    case 'other':
+      if (hand.budget.words !== null)
+        await failRun(deps, run, `${hand.budget.words}; the last: ${error.message}`);
+      hand.because('retrying', error.kind);
+      await sleep(jittered(200), signal);
+  }
+}

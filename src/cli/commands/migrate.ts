@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { readConfig } from '../../config/read-config.js';
+import { createOutput } from '../output.js';
+import { withStore } from '../with-store.js';
+
+export function register(program: Command): void {
+  program
+    .command('migrate')
+    .description("Create or update message-gc's own tables, and the messages tables where there are none.")
+    .option('--json', 'print one JSON line')
+    .action(async (options: { readonly json?: boolean }) => {
+      const config = readConfig(process.env);
+      const output = createOutput({ json: options.json === true });
+      await withStore(config, { migrate: true }, async (_store, facts) => {
+        output.printJson({
+          migrated: true,
+          database: config.database.where,
+          engine: facts.engine,
+          version: facts.version,
+        });
+        output.print(`the tables in ${config.database.where} are up to date`);
+      });
+    });
+}

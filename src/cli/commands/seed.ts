@@ -1,0 +1,38 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { readConfig } from '../../config/read-config.js';
+import { createOutput, formatCount } from '../output.js';
+import { withStore } from '../with-store.js';
+import { wholeNumber } from '../whole-number.js';
+
+type Options = { readonly rows: number; readonly processed: number; readonly json?: boolean };
+
+export function register(program: Command): void {
+  program
+    .command('seed')
+    .description('Add messages of a believable mix, with receipts; only to tables that message-gc made.')
+    .requiredOption('--rows <n>', 'how many messages', wholeNumber(1))
+    .option('--processed <share>', 'share of them that is processed, 0 to 1', share, 0.7)
+    .option('--json', 'print what was added as one JSON line')
+    .action(async (options: Options) => {
+      const config = readConfig(process.env);
+      const output = createOutput({ json: options.json === true });
+      const added = await withStore(config, { migrate: true }, (store) =>
+        store.ownTables.seed({
+          rows: options.rows,
+          processed: options.processed,
+          onProgress: (rows) => output.note(`${formatCount(rows)} of ${formatCount(options.rows)} messages`),
+        }),
+      );
+      output.printJson({ database: config.database.where, added });
+      output.print(
+        `added ${formatCount(added.messages)} messages (${formatCount(added.processed)} processed) with ${formatCount(added.receipts)} receipts to ${config.database.where}`,
+      );
+    });
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  return value;
+}

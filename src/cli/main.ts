@@ -1,0 +1,46 @@
+import { Command, CommanderError } from 'commander';
+import { exitCodes, Refusal, wordsOf } from '../core/errors.js';
+import { packageVersion } from '../wire/package-version.js';
+
+/** Commands are loaded when they are called: `--help` must not start a database engine. */
+const commands = ['serve', 'gc', 'status', 'doctor', 'migrate', 'seed', 'listen', 'demo', 'config'] as const;
+
+/** Words in, exit code out (docs/cli.md lists the codes). */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('message-gc')
+    .description(
+      'Deletes the messages that are done with, while the application runs, and reports the exact number.',
+    )
+    .version(packageVersion)
+    .addHelpText(
+      'after',
+      `\nThe database is named by DATABASE_URL; without it an embedded one in ./message-gc-data is used.\nAll options of the environment: message-gc config\nExit codes: ${Object.entries(
+        exitCodes,
+      )
+        .map(([reason, code]) => `${code} ${reason}`)
+        .join(', ')}`,
+    )
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const name of commands) {
+    const { register } = (await import(`./commands/${name}.js`)) as { register: (program: Command) => void };
+    register(program);
+  }
+  for (const command of program.commands) command.exitOverride().showSuggestionAfterError();
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    process.exitCode = explain(error, argv.includes('--json'));
+  }
+}
+
+function explain(error: unknown, json: boolean): number {
+  // Commander has written its own words (help, version, a wrong option) already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.configuration;
+  const reason = error instanceof Refusal ? error.reason : 'failed';
+  const words =
+    error instanceof Refusal || !(error instanceof Error) ? wordsOf(error) : (error.stack ?? wordsOf(error));
+  if (json) process.stdout.write(`${JSON.stringify({ error: { reason, message: wordsOf(error) } })}\n`);
+  process.stderr.write(`message-gc: ${words}\n`);
+  return exitCodes[reason];
+}

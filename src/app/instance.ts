@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy.js';
 import { ownMapping } from '../core/mapping.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
+import { sleep } from '../kit/sleep.js';
 import { formatAddress } from '../config/address.js';
 import type { Log } from '../kit/log.js';
 import { createMeters } from '../metrics/meters.js';
@@ -170,6 +171,21 @@ async function refuseOpenDoor(config: Config, hasOwnPassword: () => Promise<bool
   );
 }
 
+/** Each step of closing; a database that does not answer must not hold the process. */
+const stepMs = 4_000;
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = new AbortController();
+  // Its own error, should it come after we have gone on, has been waited for long enough.
+  const ended = work.then(() => true);
+  ended.catch(() => undefined);
+  try {
+    return await Promise.race([ended, sleep(ms, late.signal).then(() => false)]);
+  } finally {
+    late.abort();
+  }
+}
+
 /** From the door inwards: no new requests, the batch in hand, callbacks in hand, the database. */
 async function closeAll(
   webapp: Webapp,
@@ -187,7 +203,8 @@ async function closeAll(
     ['the database', () => store.close()],
   ] as const) {
     try {
-      await close();
+      if (!(await endsWithin(close(), stepMs)))
+        log.warn({}, `closing ${what} takes too long, going on without it`);
     } catch (error) {
       log.warn({}, `closing ${what} met an error: ${wordsOf(error)}`);
     }

@@ -3,7 +3,7 @@ import { type ExitReason, exitCodes, wordsOf } from '../core/errors.js';
 import type { Log } from '../kit/log.js';
 
 /** Everything is closed within this, or the process ends anyway: a batch takes 0.5 s at most, the HTTP server 2 s. */
-const closingMs = 15_000;
+const closingMs = 20_000;
 
 /**
  * The only place that ends the process. SIGTERM and SIGINT stop in order and exit 0; a defect that nobody caught

@@ -61,8 +61,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       const isGivenUp = await afterFailure(work, error, failures);
       if (isGivenUp) return;
       size.failed();
-      // A range that meets its time limit even at the smallest size waits for locks one after another.
-      if (error.kind === 'slow' && size.floor) skipLocked = true;
+      // A batch that usually takes a tenth of its limit and meets it waits for locks that are released one by one.
+      if (error.kind === 'slow') skipLocked = true;
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;

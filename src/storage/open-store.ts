@@ -19,17 +19,17 @@ export type StoreOptions = {
 export function openStore({ database, workers, log }: StoreOptions): Store {
   return database.engine === 'postgresql'
     ? postgresStore(openServer(database.url, workers))
-    : embeddedStore(database.folder, log);
+    : embeddedStore(() => openEmbedded(database.folder, log, types));
 }
 
 /** PGlite is the PostgreSQL engine with one connection and without time limits. */
-function embeddedStore(folder: string, log: Log): Store {
+export function embeddedStore(openFolder: () => Promise<Embedded>): Store {
   let opening: Promise<Embedded> | null = null;
   let isOpen = false;
   let pending = '';
   const open = (): Promise<Embedded> => {
     // A refused folder may be free at the next try.
-    opening ??= openEmbedded(folder, log, types).then(
+    opening ??= openFolder().then(
       (embedded) => {
         isOpen = true;
         if (pending !== '') embedded.note(pending);

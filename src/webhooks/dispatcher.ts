@@ -23,8 +23,9 @@ export type DispatcherDeps = DeliveryDeps & {
 /** How a foreground command's callbacks ended: `waiting` ones are sent later by whoever serves this store. */
 export type DeliveryCounts = { readonly delivered: number; readonly waiting: number };
 
-/** Twice the sender's total limit, so that a claim cannot run out under a sender that still waits. */
-const claimMs = 60_000;
+/** A little more than the sender's total limit: a claim must not run out under a sender that still waits, and a
+ *  callback whose sender was killed must not wait much longer than that. */
+const claimMs = 35_000;
 /** A receiver that takes its time holds one slot, not all of them. */
 const mostAtOnce = 6;
 /** Callbacks that other nodes wrote ring no bell here; nobody waits longer than this for them. */

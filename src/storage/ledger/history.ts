@@ -9,6 +9,8 @@ const dayMs = 86_400_000;
 export async function forgetOld(dialect: Dialect, olderThanDays: number, limit: number): Promise<number> {
   return control(dialect, 'remove old runs', async (trx) => {
     await trx.deleteFrom('revoked_token').where('expires_at', '<', dialect.now()).execute();
+    // Foreground runs work under passing names; yesterday's are of no use to anybody.
+    await trx.deleteFrom('node').where('left_at', '<', dialect.nowPlus(-dayMs)).execute();
     const old = await trx
       .selectFrom('run')
       .select('id')

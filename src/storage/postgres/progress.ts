@@ -15,7 +15,7 @@ export function sharesOf(sessions: Sessions): Shares {
       if (!isBlocks && !(isCountable(plan) && boundOf(plan.low).length > 0)) return null;
       return asking(sessions, 'read the progress', async (client) => {
         const { rows } = await client.query<{ share: number | null }>(
-          `SELECT least(0.999, sum(${place('s.cursor_key')} - ${place('s.low_key')}) / nullif(${place('$2')} - ${place('$3')}, 0))::float8 AS share
+          `SELECT least(1, sum(${place('s.cursor_key')} - ${place('s.low_key')}) / nullif(${place('$2')} - ${place('$3')}, 0))::float8 AS share
            FROM message_gc.span s WHERE s.run = $1 AND s.kind = 'walk' AND s.round = 0`,
           [runId, plan.high, plan.low],
         );

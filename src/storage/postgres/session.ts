@@ -59,15 +59,22 @@ export const types: pg.CustomTypesConfig = {
   },
 } as pg.CustomTypesConfig;
 
+/** Options of the URL's own stay in front; the driver would let them replace ours. */
+function withOptions(url: string): string {
+  const whole = new URL(url);
+  const theirs = whole.searchParams.get('options');
+  whole.searchParams.set('options', theirs === null ? startUpOptions : `${theirs} ${startUpOptions}`);
+  return whole.href;
+}
+
 /** @param workers how many batches may run at once */
 export function openServer(url: string, workers: number): Sessions {
   const pool = (max: number): pg.Pool => {
     const made = new pg.Pool({
-      connectionString: url,
+      connectionString: withOptions(url),
       types,
       max,
       application_name: 'message-gc',
-      options: startUpOptions,
       keepAlive: true,
       connectionTimeoutMillis: 5_000,
       // A black hole must not hold us for ever; longer than every statement limit, so the server answers first.

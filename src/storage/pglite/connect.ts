@@ -11,6 +11,7 @@ import { closeSync, mkdirSync, openSync, readSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path';
 import type pg from 'pg';
 import type { Log } from '../../kit/log.js';
+import { sleep } from '../../kit/sleep.js';
 import { SessionStream } from './duplex.js';
 import { EmbeddedEngine } from './engine.js';
 import { lockFolder } from './folder-lock.js';
@@ -23,12 +24,15 @@ export type Embedded = {
   readonly recovered: boolean;
   /** Tells others who meet the lock where this process can be reached. */
   note(text: string): void;
-  /** Waits for clients to be given back, writes everything out, unlocks. May be called again. */
+  /** Waits up to 3 s for the session to be given back, writes everything out, unlocks. May be called again. */
   close(): Promise<void>;
 };
 
 /** Longer than any statement of ours; a wait without an end would be a defect that nobody sees. */
 const waitForSessionMs = 120_000;
+
+/** How long `close` waits for the session to be given back; a batch takes 50 ms. */
+const giveBackMs = 3_000;
 
 /** Throws a Refusal when another process has the folder; otherwise errors with the code ECONNREFUSED. */
 export async function openEmbedded(
@@ -71,9 +75,12 @@ export async function openEmbedded(
   pool.on('error', (error) => log.debug({ error: error.message }, 'the idle session was cut'));
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
+    const waiting = new AbortController();
     try {
-      await pool.end();
+      // Whoever still holds the session after this time is cut, like on a server that is shut down.
+      await Promise.race([pool.end(), sleep(giveBackMs, waiting.signal)]);
     } finally {
+      waiting.abort();
       await engine.close();
       lock.release();
     }

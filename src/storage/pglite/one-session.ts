@@ -62,11 +62,15 @@ export async function holding<T>(pool: pg.Pool, work: () => Promise<T>): Promise
 export async function withSession<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let failed: Error | boolean = true;
+  // A session that is cut in between says so by an event as well, which without a listener would end the process.
+  const noted = (): void => undefined;
+  client.on('error', noted);
   try {
     const result = await holding(pool, () => work(client));
     failed = false;
     return result;
   } finally {
+    client.off('error', noted);
     client.release(failed);
   }
 }

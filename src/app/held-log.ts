@@ -5,7 +5,7 @@ type Level = keyof Log;
 /**
  * Keeps lines back until `release`, because the first line of a service says where it listens: scripts wait for it.
  */
-export function heldLog(log: Log): { readonly log: Log; release(): void } {
+export function heldLog(log: Log): { readonly log: Log; readonly release: () => void } {
   let held: (() => void)[] | null = [];
   const pass =
     (level: Level) =>
@@ -22,7 +22,7 @@ export function heldLog(log: Log): { readonly log: Log; release(): void } {
       debug: pass('debug'),
       trace: pass('trace'),
     },
-    release() {
+    release: () => {
       const lines = held ?? [];
       held = null;
       for (const write of lines) write();

@@ -21,6 +21,8 @@ const leastMs = 1_000;
 const shareOfAge = 0.02;
 /** Before the speed is known: as many batches as take about a second at a target of 50 ms. */
 const firstBatches = 20;
+/** A take costs about as much as a small batch: with four batches after it, it is lost in them. */
+const leastBatches = 4;
 
 /** A whole number of units, never less than one batch. */
 export function chunkUnits({ batchUnits, unitsPerSecond, runAgeMs }: Omit<ChunkFacts, 'workers'>): number {
@@ -36,5 +38,9 @@ export function chunkUnits({ batchUnits, unitsPerSecond, runAgeMs }: Omit<ChunkF
  * left, so that the last chunks shrink and nobody idles while another walks a long rest.
  */
 export function chunkOf(facts: ChunkFacts): Chunk {
-  return { units: chunkUnits(facts), share: 1 / Math.max(1, facts.workers) };
+  return {
+    units: chunkUnits(facts),
+    share: 1 / Math.max(1, facts.workers),
+    least: Math.ceil(facts.batchUnits) * leastBatches,
+  };
 }

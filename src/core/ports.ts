@@ -57,9 +57,10 @@ export interface Ledger {
 
 /**
  * How much of a span a worker keeps: at most `units`, and at most `share` (0 to 1) of what is left of it, so that
- * the last chunks of a run are small and the workers finish together.
+ * the last chunks of a run are small and the workers finish together. A share smaller than `least` units is not cut
+ * off: the ledger's transactions would cost more than the work.
  */
-export type Chunk = { readonly units: number; readonly share: number };
+export type Chunk = { readonly units: number; readonly share: number; readonly least: number };
 
 export type StartRequest = {
   readonly requestId: string;

@@ -107,7 +107,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     skipGap = answer.deleted === 0;
     skipLocked = false;
     if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk' && deps.pace.workers > 1) {
-      await ledger.putBack(run, span, { units: size.current * 4, share: 0.5 });
+      await ledger.putBack(run, span, { units: size.current * 4, share: 0.5, least: size.current });
     }
     await rest(work, ms);
     hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);

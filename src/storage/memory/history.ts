@@ -41,7 +41,7 @@ function forgetRun(tables: Tables, id: string): void {
   const keep = (row: { readonly run: string }): boolean => row.run !== id;
   tables.spans.splice(0, tables.spans.length, ...tables.spans.filter(keep));
   tables.tallies.splice(0, tables.tallies.length, ...tables.tallies.filter(keep));
-  for (const [request, run] of tables.requests) if (run === id) tables.requests.delete(request);
+  for (const [request, of] of tables.requests) if (of.run === id) tables.requests.delete(request);
   for (const [key, row] of tables.outbox) if (row.run === id) tables.outbox.delete(key);
   tables.runs.delete(id);
 }
@@ -56,7 +56,7 @@ function viewOf(tables: Tables, run: RunRow, dependentName: string): RunView {
     id: run.id,
     state: run.outcome ?? (run.paused ? 'paused' : run.state === 'requested' ? 'requested' : 'running'),
     requestedBy: run.requestedBy,
-    joinedBy: joinedBy(tables, run.id),
+    joinedBy: joinedRequests(tables, run.id).map((request) => request.by),
     horizon: run.plan?.horizon ?? null,
     startedAt: new Date(run.madeAt).toISOString(),
     endedAt: run.endedAt === null ? null : new Date(run.endedAt).toISOString(),
@@ -87,8 +87,13 @@ function viewOf(tables: Tables, run: RunRow, dependentName: string): RunView {
 }
 
 /** Requests other than the one that made the run. */
-export function joinedBy(tables: Tables, run: string): readonly string[] {
-  return [...tables.requests].filter(([id, of]) => of === run && id !== run).map(([id]) => id);
+export function joinedRequests(
+  tables: Tables,
+  run: string,
+): readonly { readonly id: string; readonly by: string }[] {
+  return [...tables.requests]
+    .filter(([id, request]) => request.run === run && id !== run)
+    .map(([id, { by }]) => ({ id, by }));
 }
 
 function shareOf(tables: Tables, run: RunRow): number | null {

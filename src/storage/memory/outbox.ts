@@ -1,6 +1,6 @@
 import type { Outbox } from '../../core/ports.js';
 import type { Clock } from '../../kit/clock.js';
-import { joinedBy } from './history.js';
+import { joinedRequests } from './history.js';
 import type { OutboxRow, Tables } from './tables.js';
 
 /** T12: callbacks wait here until the receiver said 200. At least once: a claim that ran out is anybody's. */
@@ -19,7 +19,9 @@ export function createOutbox(tables: Tables, clock: Clock): Outbox {
         row.attempts += 1;
         row.claimedUntil = now() + claimMs;
         const { id, run, body, attempts } = row;
-        return { id, run, body, attempts, joinedRequests: joinedBy(tables, run).slice(0, 20) };
+        // Twenty at most: they go into a header.
+        const joined = joinedRequests(tables, run).slice(0, 20);
+        return { id, run, body, attempts, joinedRequests: joined.map((request) => request.id) };
       });
     },
     /** A 200 is a fact, whoever holds the claim. */

@@ -63,12 +63,12 @@ export function createRuns(
   return {
     async start(request) {
       const known = tables.requests.get(request.requestId);
-      const knownRun = known === undefined ? undefined : tables.runs.get(known);
+      const knownRun = known === undefined ? undefined : tables.runs.get(known.run);
       if (knownRun?.state === 'ended') tellLate(knownRun, request);
       else {
         const run = knownRun ?? activeRun(tables) ?? begin(request);
         if (request.form === 'multi') run.form = 'multi';
-        tables.requests.set(request.requestId, run.id);
+        if (known === undefined) tables.requests.set(request.requestId, { run: run.id, by: request.by });
         tallyOf(tables, run.id, 0, request.node.name);
         return { runId: run.id, joined: run.id !== request.requestId };
       }
@@ -116,6 +116,7 @@ export function createRuns(
       run.outcome = ending.outcome;
       run.error = ending.error;
       run.endedAt = now();
+      run.plan ??= ending.plan ?? null;
       run.told = ending.tell;
       run.deleted = total(sums);
       for (const callback of callbacks) tables.outbox.set(callback.id, callback);

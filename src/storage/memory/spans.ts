@@ -1,5 +1,5 @@
 import type { Clock } from '../../kit/clock.js';
-import type { Ledger, TakeAnswer } from '../../core/ports.js';
+import type { Chunk, Ledger, TakeAnswer } from '../../core/ports.js';
 import type { Span } from '../../core/run.js';
 import { leasedSpan, spansOf, tallyOf, type RunRow, type SpanRow, type Tables } from './tables.js';
 
@@ -53,8 +53,7 @@ export function createSpans(
         unfinished.find((candidate) => candidate.state === 'open' && candidate.dueAt <= now());
       if (span === undefined) return waitFor(unfinished, now());
 
-      const share = Math.ceil((span.high - span.cursor) * chunk.share);
-      const pivot = span.cursor + Math.max(1, Math.min(chunk.units, share));
+      const pivot = pivotOf(span, chunk);
       if (pivot < span.high) splitOff(run, span, pivot);
       if (span.state === 'leased') span.attempts += 1;
       span.state = 'leased';
@@ -70,7 +69,7 @@ export function createSpans(
       const run = tables.runs.get(asked.id);
       const span = leasedSpan(tables, held.run, held.no, held.fence);
       if (run?.state !== 'running' || span === undefined) return false;
-      const pivot = span.cursor + Math.max(1, chunk);
+      const pivot = pivotOf(span, chunk);
       if (pivot >= span.high) return false;
       splitOff(run, span, pivot);
       span.batches += 1;
@@ -95,6 +94,12 @@ export function createSpans(
       return { kind: 'clean' };
     },
   };
+}
+
+/** Where a chunk ends, perhaps beyond the span. */
+function pivotOf(span: SpanRow, { units, share, least }: Chunk): number {
+  const part = Math.max(least, Math.ceil((span.high - span.cursor) * share));
+  return span.cursor + Math.max(1, Math.min(units, part));
 }
 
 /** A second at most: another node may finish, or give back, at any time. */

@@ -35,6 +35,8 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     async prepare() {
       return { engine: 'memory', version: '1', sessions: 1, server: 'memory' };
     },
+    async tidyUp() {},
+    note() {},
     async ping() {
       return 0;
     },

@@ -13,8 +13,8 @@ export type Tables = {
   readonly nodes: Map<string, NodeRow>;
   /** In the order in which the runs were made. */
   readonly runs: Map<string, RunRow>;
-  /** Request id to run id: every start that was ever asked. */
-  readonly requests: Map<string, string>;
+  /** Every start that was ever asked, by its request id. */
+  readonly requests: Map<string, { readonly run: string; readonly by: string }>;
   readonly spans: SpanRow[];
   readonly tallies: TallyRow[];
   readonly outbox: Map<string, OutboxRow>;

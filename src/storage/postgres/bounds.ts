@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
+import type { Chunk } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import type { Bounds } from '../ledger/bounds.js';
 import { kindOf, translate } from './errors.js';
@@ -34,9 +35,9 @@ export function boundsOf(sessions: Sessions): Bounds {
     pivot: ({ mapping }, plan, cursor, high, chunk) =>
       asking('choose where to split a span', (client) =>
         isDense(plan) && boundOf(cursor).length > 0
-          ? addedPivot(client, cursor, high, chunk.units, chunk.share)
+          ? addedPivot(client, cursor, high, chunk)
           : isDense(plan) && plan.walk === 'blocks'
-            ? addedPivot(client, textOf(['0']), high, chunk.units, chunk.share)
+            ? addedPivot(client, textOf(['0']), high, chunk)
             : probedPivot(client, mapping, plan, cursor, high, chunk.units),
       ),
     anythingLeft: ({ mapping }, plan, limitMs) =>
@@ -52,14 +53,14 @@ async function addedPivot(
   client: PoolClient,
   cursor: string,
   high: string,
-  units: number,
-  share: number,
+  { units, share, least }: Chunk,
 ): Promise<string | null> {
   const { rows } = await client.query<{ pivot: string | null }>(
     `SELECT CASE WHEN at < high THEN at::text END AS pivot FROM (
-       SELECT $2::numeric AS high, $1::numeric + least($3::numeric, greatest(1000, floor(($2::numeric - $1::numeric) * $4::numeric))) AS at
+       SELECT $2::numeric AS high, $1::numeric + least(
+         $3::numeric, greatest($5::numeric, ceil(($2::numeric - $1::numeric) * $4::numeric))) AS at
      ) chunk`,
-    [boundOf(cursor)[0], boundOf(high)[0], Math.max(1, Math.round(units)), share],
+    [boundOf(cursor)[0], boundOf(high)[0], Math.max(1, Math.round(units)), share, Math.max(1, least)],
   );
   const pivot = rows[0]?.pivot ?? null;
   return pivot === null ? null : textOf([pivot]);

@@ -5,9 +5,10 @@ import type { LogLevel } from '../kit/log.js';
 import { type Address, parseAddress } from './address.js';
 import { chooseDatabase, type Database } from './database.js';
 import { durationSeconds } from './duration.js';
+import type { Environment } from './environment.js';
 import { type Option, type OptionName, options, type Profile } from './options.js';
 
-/** All options, parsed; the only place that reads the environment. */
+/** All options, parsed. */
 export type Config = {
   readonly database: Database;
   readonly listen: Address;
@@ -25,8 +26,6 @@ export type Config = {
   readonly jwtKey: string | null;
   readonly logLevel: LogLevel;
 };
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws one Refusal (exit 2) that lists every problem found, each with what was expected. */
 export function readConfig(env: Environment): Config {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type Option, options as optionTable } from '../../config/options.js';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { createOutput } from '../output.js';
 
@@ -11,7 +12,7 @@ export function register(program: Command): void {
     .action((options: { readonly json?: boolean }) => {
       const output = createOutput({ json: options.json === true });
       const shown = Object.values<Option>(optionTable).map((option) => {
-        const given = process.env[option.env];
+        const given = environment[option.env];
         const isSet = given !== undefined && given !== '';
         const value = option.secret === true ? (isSet ? '[set]' : null) : isSet ? given : option.default;
         return { env: option.env, value, source: isSet ? 'environment' : 'default', says: option.says };
@@ -20,7 +21,7 @@ export function register(program: Command): void {
         output.print(`${env}=${value ?? ''}  (${source})\n    ${says}`);
       }
       // Last, so that the table is there to compare with when something is refused.
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       output.print(`\ndatabase: ${config.database.where}`);
       output.printJson({ options: shown, database: config.database.where });
     });

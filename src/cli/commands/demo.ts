@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { startInstance } from '../../app/instance.js';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { exitCodes } from '../../core/errors.js';
 import { silentLog } from '../../kit/log.js';
@@ -22,11 +23,11 @@ export function register(program: Command): void {
     .option('--rows <n>', 'how many messages', wholeNumber(1), 200_000)
     .option('--json', 'print the result as one JSON line')
     .action(async (options: Options) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       const world = await makeDemoWorld(
         config,
-        Boolean(process.env['DATABASE_URL'] ?? process.env['WA_DB_ENGINE']),
+        Boolean(environment['DATABASE_URL'] || environment['WA_DB_ENGINE']),
       );
       try {
         const agree = await demonstrate(world, options.rows, output);

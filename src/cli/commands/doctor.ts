@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { exitCodes, Refusal } from '../../core/errors.js';
 import type { Finding } from '../../core/ports.js';
@@ -17,7 +18,7 @@ export function register(program: Command): void {
     )
     .option('--json', 'print the findings as one JSON line')
     .action(async (options: { readonly json?: boolean }) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       const store = openStore({ database: config.database, workers: 1, log: silentLog });
       try {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ForegroundEnd, runInForeground } from '../../app/foreground-run.js';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { exitCodes } from '../../core/errors.js';
 import { silentLog } from '../../kit/log.js';
@@ -26,7 +27,7 @@ export function register(program: Command): void {
     )
     .option('--json', 'print the run as one JSON line')
     .action(async (options: Options) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       const progress = createProgress();
       const stopping = new AbortController();

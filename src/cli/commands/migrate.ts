@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
@@ -9,7 +10,7 @@ export function register(program: Command): void {
     .description("Create or update message-gc's own tables, and the messages tables where there are none.")
     .option('--json', 'print one JSON line')
     .action(async (options: { readonly json?: boolean }) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       await withStore(config, { migrate: true }, async (_store, facts) => {
         output.printJson({

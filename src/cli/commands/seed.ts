@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { createOutput, formatCount } from '../output.js';
 import { withStore } from '../with-store.js';
@@ -14,7 +15,7 @@ export function register(program: Command): void {
     .option('--processed <share>', 'share of them that is processed, 0 to 1', share, 0.7)
     .option('--json', 'print what was added as one JSON line')
     .action(async (options: Options) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       const added = await withStore(config, { migrate: true }, (store) =>
         store.ownTables.seed({

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import type { RunView } from '../../core/run-view.js';
 import { runShape } from '../../wire/run-reply.js';
@@ -13,7 +14,7 @@ export function register(program: Command): void {
     .option('--limit <n>', 'how many runs', wholeNumber(1), 5)
     .option('--json', 'print one JSON line')
     .action(async (options: { readonly limit: number; readonly json?: boolean }) => {
-      const config = readConfig(process.env);
+      const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       await withStore(config, { migrate: false }, async (store, facts) => {
         const runs = await store.ledger.runs(options.limit);

@@ -1,0 +1,13 @@
+// Types of docs.mjs, for the test that renders the same parts from the sources.
+import type { Command } from 'commander';
+
+export type DocumentedFacts = {
+  readonly options: object;
+  readonly settings: ReadonlyMap<string, object>;
+  readonly defaultSettings: object;
+  readonly meters: object;
+  readonly errors: object;
+  readonly commands: readonly Command[];
+};
+export function generatedParts(facts: DocumentedFacts): ReadonlyMap<string, string>;
+export function renewed(text: string, parts: ReadonlyMap<string, string>): string;

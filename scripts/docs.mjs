@@ -1,0 +1,145 @@
+// Writes the parts of the documentation that are made from tables in the code, between their markers:
+//   <!-- generated: NAME --> … <!-- end: NAME -->
+// `node scripts/docs.mjs` writes them, `--check` only says what is stale (exit 1). Needs a build (npm run build).
+// test/house/docs.test.ts renders the same parts from the sources, so stale documentation makes the tests red.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** A cell may hold neither a bar nor a line break. */
+const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(cell).join(' | ')} |`).join('\n');
+const code = (text) => `\`${text}\``;
+
+function optionsTable(options) {
+  return table(
+    ['variable', 'default', 'meaning'],
+    Object.values(options).map((option) => [
+      code(option.env),
+      option.default === null ? 'none' : option.default === '' ? 'empty' : code(option.default),
+      `${option.says}${option.choices ? ` One of ${option.choices.map(code).join(', ')}.` : ''}${option.secret ? ' Secret: never printed.' : ''}`,
+    ]),
+  );
+}
+
+function metersTable(meters) {
+  return table(
+    ['meter', 'type', 'labels', 'meaning'],
+    Object.entries(meters).map(([name, meter]) => [
+      code(name),
+      meter.type,
+      meter.labels.length === 0 ? '–' : meter.labels.map(code).join(', '),
+      meter.help,
+    ]),
+  );
+}
+
+function errorsTable(codes) {
+  return table(
+    ['code', 'title', 'usual HTTP status'],
+    Object.entries(codes).map(([number, { title, status }]) => [code(number), title, String(status)]),
+  );
+}
+
+/** What a setting takes is asked of its reader: an object is right for none of them. */
+function settingsTable(settings, defaults) {
+  const own = {
+    'webhooks.url': defaults.webhookUrl,
+    callback_backoff_delay_ms: defaults.callbackBackoffDelayMs,
+    max_callback_backoff_delay_ms: defaults.maxCallbackBackoffDelayMs,
+    heartbeat_interval: defaults.heartbeatIntervalS,
+    unhealthy_interval: defaults.unhealthyIntervalS,
+  };
+  const shown = (value) => (value === undefined ? 'not shown' : code(JSON.stringify(value)));
+  return table(
+    ['setting', 'takes', 'shown until it is set', 'acts here'],
+    [...settings].map(([name, entry]) => {
+      const isOwn = name in own;
+      return [
+        code(name),
+        entry.read({}).expected,
+        shown(isOwn ? own[name] : entry.shown),
+        isOwn ? 'yes' : 'no, kept and given back',
+      ];
+    }),
+  );
+}
+
+function commandTable(command) {
+  return table(
+    ['option', 'default', 'meaning'],
+    command.options.map((option) => [
+      code(option.flags),
+      option.defaultValue === undefined
+        ? option.mandatory
+          ? 'required'
+          : 'none'
+        : code(String(option.defaultValue)),
+      option.description,
+    ]),
+  );
+}
+
+/** Every generated part, by its name; `facts` are the tables of the code. */
+export function generatedParts(facts) {
+  return new Map([
+    ['options', optionsTable(facts.options)],
+    ['settings', settingsTable(facts.settings, facts.defaultSettings)],
+    ['meters', metersTable(facts.meters)],
+    ['errors', errorsTable(facts.errors)],
+    ...facts.commands.map((command) => [`command ${command.name()}`, commandTable(command)]),
+  ]);
+}
+
+/** The text with its generated parts renewed. Throws for a marker that names no part or is not closed. */
+export function renewed(text, parts) {
+  return text.replace(/<!-- generated: ([^>]+?) -->\n[\s\S]*?<!-- end: ([^>]+?) -->/g, (_all, name, end) => {
+    const part = parts.get(name);
+    if (part === undefined || end !== name) {
+      throw new Error(
+        `Documentation: the marker "${name}" (closed by "${end}") names no generated part. Known: ${[...parts.keys()].join(', ')}`,
+      );
+    }
+    return `<!-- generated: ${name} -->\n${part}\n<!-- end: ${name} -->`;
+  });
+}
+
+async function factsOfBuild() {
+  const load = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
+  const { Command } = await import('commander');
+  const program = new Command('message-gc');
+  for (const file of readdirSync(join(root, 'dist/cli/commands')).filter((name) => name.endsWith('.js'))) {
+    const { register } = await load(`cli/commands/${file}`);
+    register(program);
+  }
+  return {
+    options: (await load('config/options.js')).options,
+    settings: (await load('wire/setting-table.js')).settingTable,
+    defaultSettings: (await load('core/settings.js')).defaultSettings,
+    meters: (await load('metrics/meter-table.js')).meterTable,
+    errors: (await load('wire/error-envelope.js')).errorCodes,
+    commands: program.commands,
+  };
+}
+
+async function main() {
+  const isCheck = process.argv.includes('--check');
+  const parts = generatedParts(await factsOfBuild());
+  let stale = 0;
+  for (const name of readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))) {
+    const path = join(root, 'docs', name);
+    const before = readFileSync(path, 'utf8');
+    const after = renewed(before, parts);
+    if (after === before) continue;
+    stale += 1;
+    console.log(`docs/${name}: ${isCheck ? 'stale, run: node scripts/docs.mjs' : 'written'}`);
+    if (!isCheck) writeFileSync(path, after);
+  }
+  if (stale === 0) console.log('the generated parts of the documentation are up to date');
+  else if (isCheck) process.exitCode = 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

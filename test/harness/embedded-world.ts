@@ -1,0 +1,104 @@
+/**
+ * The world of one black-box test on the embedded database: a folder of its own that the product's `seed` filled, and
+ * a receiver. One process at a time may open the folder, so the oracle looks only while no product process lives.
+ */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { onTestFinished } from 'vitest';
+import { type Environment, Instance, seed } from './instance.js';
+import { type Keys, Oracle } from './oracle.js';
+import { Receiver } from './receiver.js';
+import { closeAll } from './world.js';
+
+export type EmbeddedWorld = {
+  readonly folder: string;
+  readonly receiver: Receiver;
+  readonly before: Keys;
+  readonly eligible: Keys;
+  start(env?: Environment): Promise<Instance>;
+  restart(instance: Instance): Promise<Instance>;
+  /** Opens the folder, asks, closes it. No product process may have it open. */
+  ask<T>(question: (oracle: Oracle) => Promise<T>): Promise<T>;
+};
+
+type Template = { readonly parent: string; readonly before: Keys; readonly eligible: Keys };
+
+/** Seeded folders by rows, to be copied: making a database anew takes seconds, and so does opening it to ask. */
+const templates = new Map<number, Promise<Template>>();
+
+export async function dropEmbeddedTemplates(): Promise<void> {
+  const made = [...templates.values()];
+  templates.clear();
+  for (const folder of await Promise.allSettled(made)) {
+    if (folder.status === 'fulfilled') await rm(folder.value.parent, { recursive: true, force: true });
+  }
+}
+
+function seededTemplate(rows: number): Promise<Template> {
+  const known = templates.get(rows);
+  if (known !== undefined) return known;
+  const made = (async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'mgc-template-'));
+    await seed({ DATABASE_URL: `pglite:${join(parent, 'data')}` }, rows);
+    const keys = await askFolder(join(parent, 'data'), async (oracle) => ({
+      before: await oracle.allKeys(),
+      eligible: await oracle.eligibleKeys(),
+    }));
+    return { parent, ...keys };
+  })();
+  templates.set(rows, made);
+  return made;
+}
+
+async function askFolder<T>(folder: string, question: (oracle: Oracle) => Promise<T>): Promise<T> {
+  const lite = await PGlite.create(folder);
+  try {
+    return await question(
+      new Oracle({ query: (sql, values) => lite.query(sql, values === undefined ? [] : [...values]) }),
+    );
+  } finally {
+    await lite.close();
+  }
+}
+
+export async function embeddedWorld(rows: number): Promise<EmbeddedWorld> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const instances: Instance[] = [];
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      for (const instance of instances) console.error(`--- instance ${instance.url}\n${instance.describe()}`);
+    }
+    await closeAll(closers);
+  });
+
+  const template = await seededTemplate(rows);
+  const parent = await mkdtemp(join(tmpdir(), 'mgc-test-'));
+  closers.push(() => rm(parent, { recursive: true, force: true }));
+  const folder = join(parent, 'data');
+  await cp(join(template.parent, 'data'), folder, { recursive: true });
+  const receiver = await Receiver.start();
+  closers.push(() => receiver.close());
+
+  const keep = (instance: Instance): Instance => {
+    instances.push(instance);
+    closers.push(() => instance.close());
+    return instance;
+  };
+  return {
+    folder,
+    receiver,
+    before: template.before,
+    eligible: template.eligible,
+    ask: (question) => askFolder(folder, question),
+    start: async (env = {}) => {
+      const instance = keep(
+        await Instance.start({ DATABASE_URL: `pglite:${folder}`, LOG_LEVEL: 'trace', ...env }, 30_000),
+      );
+      await instance.setWebhook(receiver.url);
+      return instance;
+    },
+    restart: async (instance) => keep(await instance.restart(30_000)),
+  };
+}

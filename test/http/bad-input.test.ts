@@ -1,0 +1,120 @@
+import pg from 'pg';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { dropEmbeddedTemplates, embeddedWorld } from '../harness/embedded-world.js';
+import { adminPassword, type CommandResult, runCommand } from '../harness/instance.js';
+import { createScratchDatabase, postgresBase } from '../harness/scratch-database.js';
+import { dropTemplates, postgresWorld } from '../harness/world.js';
+import { describePostgres } from '../engines.js';
+
+/** What an operator or a client gets wrong: clear words, the right exit code, nothing lost, nothing touched. */
+afterAll(async () => {
+  await dropTemplates();
+  await dropEmbeddedTemplates();
+});
+
+function command(words: string, databaseUrl: string): Promise<CommandResult> {
+  return runCommand(
+    words.split(' '),
+    {
+      DATABASE_URL: databaseUrl,
+      MESSAGE_GC_LISTEN: '127.0.0.1:0',
+      MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
+      MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml',
+    },
+    20_000,
+  );
+}
+
+/** All that the command said: an operator reads both streams. */
+const said = ({ stdout, stderr }: CommandResult): string => `${stdout}\n${stderr}`;
+
+test('a database URL that is none ends the start with exit 2', async () => {
+  const done = await command('serve', 'postgres//nowhere');
+  expect(done.code, said(done)).toBe(2);
+  expect(said(done)).toContain('DATABASE_URL');
+});
+
+test('a foreground run without a server ends with exit 4', async () => {
+  const done = await command('gc', 'postgres://postgres@127.0.0.1:1/none');
+  expect(done.code, said(done)).toBe(4);
+});
+
+test('a second process on an embedded folder is refused with words, and the first goes on', async () => {
+  const world = await embeddedWorld(1_000);
+  const instance = await world.start();
+  const second = await command('serve', `pglite:${world.folder}`);
+  expect(second.code, said(second)).toBeGreaterThan(0);
+  expect(said(second)).toContain(world.folder);
+  await instance.collect();
+  await world.receiver.waitForAccepted(1);
+  expect(instance.isAlive).toBe(true);
+});
+
+describePostgres('bad input on PostgreSQL', () => {
+  test('a messages table that is not ours is neither served, collected nor seeded, and the words say what to do', async () => {
+    const database = await createScratchDatabase();
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    onTestFinished(async () => {
+      await client.end();
+      await database.drop();
+    });
+    await client.query(`CREATE TABLE messages (id bigint PRIMARY KEY, processed_at timestamptz);
+    INSERT INTO messages SELECT g, now() - interval '1 day' FROM generate_series(1, 50) g`);
+    for (const words of ['serve', 'gc', 'seed --rows 10']) {
+      const done = await command(words, database.url);
+      expect([words, done.code], said(done)).toEqual([words, 3]);
+      expect(said(done)).toContain('message-gc init');
+    }
+    const { rows } = await client.query<{ n: number }>('SELECT count(*)::int AS n FROM messages');
+    expect(rows).toEqual([{ n: 50 }]);
+  });
+
+  test('a schema of an unknown future version is refused with exit 2 and left as it is', async () => {
+    const world = await postgresWorld(2_000);
+    await world.client.query('UPDATE message_gc.ledger SET schema = 999, oldest = 999');
+    for (const words of ['serve', 'gc']) {
+      const done = await command(words, world.database.url);
+      expect([words, done.code], said(done)).toEqual([words, 2]);
+      expect(said(done)).toContain('999');
+    }
+    const { rows } = await world.client.query('SELECT schema, oldest FROM message_gc.ledger');
+    expect(rows).toEqual([{ schema: 999, oldest: 999 }]);
+    expect(await world.oracle.messages()).toBe(world.before.size);
+  });
+
+  test('a user whom the server refuses ends the start with exit 2, and no password is shown', async () => {
+    const url = new URL(postgresBase().href);
+    url.username = 'nobody_of_that_name';
+    url.password = 'TopSecret-99';
+    const done = await command('serve', url.href);
+    expect(done.code, said(done)).toBe(2);
+    expect(said(done)).toContain('nobody_of_that_name');
+    expect(said(done)).not.toContain('TopSecret-99');
+  });
+
+  test('bodies, headers and URLs that are too much or no such thing are refused, and the instance lives', async () => {
+    const world = await postgresWorld(2_000);
+    const instance = await world.start();
+    const settings = '/v1/settings/application';
+    // The server may close before it has read everything: then the client sees a reset in the place of 413.
+    const large = await instance
+      .api('PATCH', settings, JSON.stringify({ wa_id: 'x'.repeat(10_000_000) }))
+      .then(({ status }) => status)
+      .catch((cause: NodeJS.ErrnoException) => cause.code);
+    expect([413, 'ECONNRESET', 'EPIPE']).toContain(large);
+    const header = await instance
+      .send('GET', '/healthz', undefined, { 'x-long': 'x'.repeat(65_536) })
+      .then(({ status }) => status)
+      .catch((cause: NodeJS.ErrnoException) => cause.code);
+    expect([431, 'ECONNRESET', 'EPIPE']).toContain(header);
+    for (const url of ['no url', 'ftp://example.com/', 'http://', 7]) {
+      const answer = await instance.api('PATCH', settings, { webhooks: { url } });
+      expect([url, answer.status], answer.text).toEqual([url, 400]);
+      expect(answer.body).toMatchObject({ errors: [{ code: expect.any(Number) as number }] });
+    }
+    const kept = await instance.api('GET', settings);
+    expect(kept.body).toMatchObject({ settings: { application: { webhooks: { url: world.receiver.url } } } });
+    expect((await instance.send('GET', '/healthz')).status).toBe(200);
+  });
+});

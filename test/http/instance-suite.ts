@@ -1,0 +1,256 @@
+/**
+ * What an instance promises over HTTP, whatever database is under it: the same tests for PostgreSQL and the embedded
+ * database. The bodies are written out, so that a changed key is seen here and not by a user's script.
+ */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { outcomeOf, runOf, runsOf, waitForEnd, waitForRun } from '../harness/collection.js';
+import type { Environment, Instance } from '../harness/instance.js';
+import type { Keys, Oracle } from '../harness/oracle.js';
+import type { Receiver } from '../harness/receiver.js';
+import { within } from '../harness/wait.js';
+
+/** What both worlds have. `ask` is called when the instance has stopped: the embedded database has one user. */
+export type InstanceWorld = {
+  readonly receiver: Receiver;
+  readonly before: Keys;
+  readonly eligible: Keys;
+  start(env?: Environment): Promise<Instance>;
+  restart(instance: Instance): Promise<Instance>;
+  ask<T>(question: (oracle: Oracle) => Promise<T>): Promise<T>;
+};
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+};
+export const meta = { api_status: 'stable', version: `v${version}` };
+const processing = { services: { message: { gc: { status: 'processing' } } }, meta };
+const gcPath = '/v1/services/message/gc';
+
+async function stopped(instance: Instance): Promise<void> {
+  instance.terminate();
+  const exit = await within('the instance to stop', 10_000, instance.ended);
+  expect(exit).toEqual({ code: 0, signal: null });
+}
+
+/** Stops the instance and holds the tables against what the callbacks said. */
+async function expectExact(world: InstanceWorld, instance: Instance, told: number): Promise<void> {
+  await stopped(instance);
+  await world.ask(async (oracle) => {
+    const gone = await oracle.expectGone({ before: world.before, gone: world.eligible });
+    expect(told).toBe(gone.size);
+    await oracle.expectNoOrphans();
+    await oracle.expectInvariants();
+  });
+  expect(instance.stderr).toBe('');
+  expect(instance.strayOutput, 'standard output that is no JSON line').toEqual([]);
+}
+
+export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld>): void {
+  test('a PUT is answered at once, and one callback tells the exact number, in the published bodies', async () => {
+    const world = await makeWorld(8_000);
+    const instance = await world.start();
+    expect(instance.lines[0]?.['msg'], 'the first log line').toBe('listening');
+
+    const answer = await instance.api('PUT', gcPath);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual(processing);
+    const run = String(answer.headers['x-request-id']);
+    expect(run).toMatch(/^[0-9a-f]{32}$/);
+    expect(answer.headers['x-message-gc-joined']).toBeUndefined();
+
+    const [delivery] = await world.receiver.waitForAccepted(1);
+    expect(delivery?.body).toBe(
+      `{"services":[{"message":{"gc":{"messages_deleted":${world.eligible.size},"status":"complete"}}}]}`,
+    );
+    expect(delivery?.headers).toMatchObject({
+      'content-type': 'application/json',
+      'user-agent': `message-gc/${version}`,
+      'x-request-id': run,
+      'webhook-id': expect.stringMatching(/^[0-9a-f]{32}$/) as string,
+      'webhook-timestamp': expect.stringMatching(/^\d{10}$/) as string,
+    });
+    expect(delivery?.headers['x-joined-request-id']).toBeUndefined();
+
+    const ended = await waitForEnd(instance, run);
+    expect(ended).toMatchObject({
+      state: 'complete',
+      requested_by: 'admin',
+      messages_deleted: world.eligible.size,
+      parked: 0,
+      errors: [],
+    });
+    await expectExact(world, instance, world.eligible.size);
+    expect(world.receiver.deliveries.length, 'callbacks of one run').toBe(1);
+  });
+
+  test('ten PUTs at once make one run and one callback', async () => {
+    const world = await makeWorld(8_000);
+    const instance = await world.start();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => instance.api('PUT', gcPath)));
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(answers.map(({ body }) => body)).toEqual(Array(10).fill(processing));
+    expect(new Set(answers.map(({ headers }) => headers['x-request-id'])).size, 'runs named').toBe(1);
+    expect(
+      answers.filter(({ headers }) => headers['x-message-gc-joined'] === '1').length,
+      'answers that joined',
+    ).toBe(9);
+
+    const [delivery] = await world.receiver.waitForAccepted(1);
+    const joined = String(delivery?.headers['x-joined-request-id'] ?? '').split(/\s*,\s*/);
+    expect(new Set(joined).size, 'request ids of those who joined').toBe(9);
+    expect((await runsOf(instance)).length, 'runs').toBe(1);
+    await expectExact(world, instance, delivery === undefined ? -1 : outcomeOf(delivery).messages_deleted);
+    expect(world.receiver.deliveries.length, 'callbacks').toBe(1);
+  });
+
+  test('a PUT during a run joins it, and one after its end makes a run with nothing to delete that tells 0', async () => {
+    const world = await makeWorld(20_000);
+    const instance = await world.start();
+    const first = await instance.api('PUT', gcPath);
+    const second = await instance.api('PUT', gcPath);
+    expect(second.status).toBe(200);
+    expect(second.body).toEqual(processing);
+    expect(second.headers['x-message-gc-joined']).toBe('1');
+    expect(second.headers['x-request-id']).toBe(first.headers['x-request-id']);
+    await world.receiver.waitForAccepted(1);
+
+    const third = await instance.api('PUT', gcPath);
+    expect(third.headers['x-message-gc-joined']).toBeUndefined();
+    expect(third.headers['x-request-id']).not.toBe(first.headers['x-request-id']);
+    const deliveries = await world.receiver.waitForAccepted(2);
+    expect(deliveries.map(outcomeOf)).toEqual([
+      { messages_deleted: world.eligible.size, status: 'complete' },
+      { messages_deleted: 0, status: 'complete' },
+    ]);
+    expect(new Set(deliveries.map(({ id }) => id)).size, 'webhook-ids').toBe(2);
+    await expectExact(world, instance, world.eligible.size);
+  });
+
+  test('a receiver that fails, redirects and drops the answer is told again until it answers 200, in the same words', async () => {
+    const world = await makeWorld(2_000);
+    const instance = await world.start();
+    const modes = ['fail500', 'redirect', 'dropAnswer', 'ok'] as const;
+    world.receiver.mode = modes[0];
+    world.receiver.onDelivery = () => {
+      // The answer to this delivery is given in the mode that was; the next one meets the next mode.
+      const next = modes[Math.min(world.receiver.deliveries.length, modes.length - 1)] ?? 'ok';
+      setImmediate(() => {
+        world.receiver.mode = next;
+      });
+    };
+    await instance.collect();
+    await world.receiver.waitForAccepted(1, 20_000);
+    expect(
+      world.receiver.deliveries.map(({ mode }) => mode),
+      'a redirect is not followed',
+    ).toEqual([...modes]);
+    expect(world.receiver.byId.size, 'webhook-ids').toBe(1);
+    expect(
+      [...world.receiver.byId.values()].map((bodies) => bodies.size),
+      'bodies',
+    ).toEqual([1]);
+    await expectExact(world, instance, world.eligible.size);
+  });
+
+  test('a receiver that answers without end cannot hold the instance up', async () => {
+    const world = await makeWorld(2_000);
+    const instance = await world.start();
+    world.receiver.mode = 'endless';
+    await instance.collect();
+    await world.receiver.waitFor(1);
+    expect((await instance.api('GET', gcPath)).status).toBe(200);
+    world.receiver.mode = 'ok';
+    await stopped(instance);
+    expect(world.receiver.byId.size).toBe(1);
+  });
+
+  test('a callback without a URL waits through a restart and is sent when one is set', async () => {
+    const world = await makeWorld(2_000);
+    const instance = await world.start();
+    await instance.setWebhook('');
+    const run = await instance.collect();
+    await waitForEnd(instance, run);
+    await stopped(instance);
+    expect(world.receiver.deliveries).toEqual([]);
+
+    const again = await world.restart(instance);
+    const health = await again.api('GET', '/v1/health');
+    expect(health.body).toMatchObject({ health: { gateway_status: 'connected' }, meta });
+    expect(health.text, 'health says that a callback waits').toMatch(/callback/i);
+    await again.setWebhook(world.receiver.url);
+    const [delivery] = await world.receiver.waitForAccepted(1);
+    expect(delivery?.headers['x-request-id']).toBe(run);
+    await expectExact(world, again, delivery === undefined ? -1 : outcomeOf(delivery).messages_deleted);
+  });
+
+  test('a callback that a receiver refused survives a restart', async () => {
+    const world = await makeWorld(2_000);
+    const instance = await world.start();
+    world.receiver.mode = 'fail500';
+    await instance.collect();
+    await world.receiver.waitFor(2);
+    await stopped(instance);
+    world.receiver.mode = 'ok';
+    const again = await world.restart(instance);
+    await world.receiver.waitForAccepted(1);
+    expect(world.receiver.byId.size, 'webhook-ids').toBe(1);
+    expect(
+      [...world.receiver.byId.values()].map((bodies) => bodies.size),
+      'bodies',
+    ).toEqual([1]);
+    await expectExact(world, again, world.eligible.size);
+  });
+
+  test('DELETE cancels the run: failed, with the true number and who did it', async () => {
+    const world = await makeWorld(60_000);
+    const instance = await world.start();
+    const run = await instance.collect();
+    await waitForRun(instance, run, 'at work', 20_000, ({ messages_deleted }) => messages_deleted > 0);
+    const answer = await instance.api('DELETE', gcPath);
+    expect(answer.status, answer.text).toBe(200);
+    const [delivery] = await world.receiver.waitForAccepted(1);
+    const ended = await runOf(instance, run);
+    expect(ended.state).toBe('failed');
+    await stopped(instance);
+    const gone = await world.ask(async (oracle) => {
+      const now = await oracle.allKeys();
+      await oracle.expectNoOrphans();
+      await oracle.expectInvariants();
+      const missing = [...world.before].filter((key) => !now.has(key));
+      expect(
+        missing.filter((key) => !world.eligible.has(key)),
+        'not eligible but gone',
+      ).toEqual([]);
+      return missing.length;
+    });
+    expect(gone, 'cancelled in mid-run').toBeLessThan(world.eligible.size);
+    expect(delivery?.body).toBe(
+      `{"services":[{"message":{"gc":{"messages_deleted":${gone},"errors":[{"code":1014,"details":"Cancelled by admin"}],"status":"failed"}}}]}`,
+    );
+    expect(ended.messages_deleted).toBe(gone);
+  });
+
+  test('without a token, and for what is not there, the error envelope is answered', async () => {
+    const world = await makeWorld(2_000);
+    const instance = await world.start();
+    const stranger = await instance.send('PUT', gcPath);
+    const unknown = await instance.api('GET', `${gcPath}/${'0'.repeat(32)}`);
+    const nowhere = await instance.api('GET', '/v1/nowhere');
+    const method = await instance.api('POST', gcPath);
+    const malformed = await instance.api('PATCH', '/v1/settings/application', '{"webhooks":');
+    const codes = [stranger, unknown, nowhere, method, malformed].map(({ status, body }) => {
+      const envelope = body as {
+        readonly errors: readonly { readonly code: number }[];
+        readonly meta: unknown;
+      };
+      expect(envelope.meta).toEqual(meta);
+      return [status, envelope.errors[0]?.code];
+    });
+    expect(codes.map(([status]) => status)).toEqual([401, 404, 404, 405, 400]);
+    expect(codes[0]?.[1]).toBe(1005);
+    expect(codes[1]?.[1]).toBe(1006);
+    expect((await instance.send('GET', '/healthz')).status).toBe(200);
+    expect(world.receiver.deliveries).toEqual([]);
+  });
+}

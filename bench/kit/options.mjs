@@ -1,0 +1,63 @@
+// The command line that all benchmarks share. `--smoke` makes everything tiny, to see that it runs: its figures mean
+// nothing, so they are never written beside the real ones.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/**
+ * @typedef {object} Options
+ * @property {number} repeats    how often each variant is measured
+ * @property {number | null} rows  null: the benchmark's own size
+ * @property {boolean} smoke
+ * @property {string} out        folder for the JSON files
+ * @property {string} server     URL of a PostgreSQL database whose user may create databases
+ */
+
+const resultsFolder = fileURLToPath(new URL('../results', import.meta.url));
+const smokeRows = 20_000;
+
+export const optionsHelp = `  --repeats N   how often each variant is measured (default 5)
+  --rows N      rows of the table (default: as each benchmark's target says)
+  --smoke       tiny sizes and one repeat: does it run? Figures go to the temporary folder
+  --out DIR     where the JSON files go (default bench/results)
+The server is TEST_POSTGRES_URL, or postgres://postgres@127.0.0.1:5432/postgres. Scratch databases are dropped at the end.`;
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Options & { names: string[], table: boolean, help: boolean }}
+ */
+export function readOptions(args) {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      repeats: { type: 'string' },
+      rows: { type: 'string' },
+      smoke: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      table: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const smoke = values.smoke;
+  return {
+    repeats: wholeNumber('--repeats', values.repeats) ?? (smoke ? 1 : 5),
+    rows: wholeNumber('--rows', values.rows) ?? (smoke ? smokeRows : null),
+    smoke,
+    out: values.out ?? (smoke ? join(tmpdir(), 'message-gc-bench-smoke') : resultsFolder),
+    server: process.env.TEST_POSTGRES_URL || 'postgres://postgres@127.0.0.1:5432/postgres',
+    names: positionals,
+    table: values.table,
+    help: values.help,
+  };
+}
+
+/** @param {string} name @param {string | undefined} text */
+function wholeNumber(name, text) {
+  if (text === undefined) return null;
+  const value = Number(text.replaceAll('_', ''));
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`${name} is "${text}", expected a whole number of at least 1`);
+  return value;
+}

@@ -1,0 +1,174 @@
+// One run of the product in this process, without HTTP: the real store, the real workers, only the table's mapping
+// is the benchmark's. Every batch is seen through a thin wrapper of the sweep port.
+import { newId, passingNodeName } from '../../dist/core/node-name.js';
+import { Coreapp } from '../../dist/coreapp/coreapp.js';
+import { systemClock } from '../../dist/kit/clock.js';
+import { openStore } from '../../dist/storage/open-store.js';
+import { renderCallback } from '../../dist/wire/callback-body.js';
+
+/**
+ * @typedef {object} Batch
+ * @property {number} at        milliseconds from the start of the run to the batch's end
+ * @property {number} ms        whole batch, from before BEGIN until after COMMIT
+ * @property {number} lockedMs  from before the first row lock until after COMMIT
+ * @property {number} walked
+ * @property {number} deleted
+ * @property {Record<string, number>} steps  milliseconds of the batch by what it did: begin, delete, tally, commit
+ *
+ * @typedef {object} Collected
+ * @property {number} ms  from before the start of the run (T3) until its ending is committed
+ * @property {number} databaseMs  the same between the run row's made_at and ended_at
+ * @property {number} deleted
+ * @property {number} dependents
+ * @property {string} walk
+ * @property {string} foreignKeys
+ * @property {string} why
+ * @property {Batch[]} batches
+ * @property {Record<string, number>} without  batches that removed nothing and moved nothing, by what came of them
+ * @property {Record<string, { calls: number, ms: number }>} outside  the ledger and the planner, by method
+ * @property {string[]} warnings
+ */
+
+const longestRunMs = 3_600_000;
+
+/** A step is told when it is reached, so its name stands for what came before it. */
+const stepNames = { deleting: 'begin', deleted: 'delete', committing: 'tally', committed: 'commit' };
+
+/**
+ * @param {string} url
+ * @param {import('../../dist/core/policy.js').Policy} policy
+ * @param {{ duty?: number, workers: number }} pace
+ * @returns {Promise<Collected>}
+ */
+export async function collect(url, policy, { duty = 1, workers }) {
+  /** @type {string[]} */
+  const warnings = [];
+  const note = (/** @type {object} */ facts, /** @type {string} */ words) => {
+    if (warnings.length < 50) warnings.push(`${words} ${JSON.stringify(facts)}`);
+  };
+  const log = { error: note, warn: note, info() {}, debug() {}, trace() {} };
+  const store = openStore({ database: { engine: 'postgresql', url }, workers, log });
+  /** @type {Batch[]} */
+  const batches = [];
+  /** @type {Record<string, number>} */
+  const without = {};
+  /** @type {Collected['outside']} */
+  const outside = {};
+  let startedAt = 0;
+  const sweep = {
+    /** @param {import('../../dist/core/ports.js').BatchRequest} request */
+    async batch(request) {
+      const began = performance.now();
+      let last = began;
+      /** @type {Record<string, number>} */
+      const steps = {};
+      const tell = (/** @type {import('../../dist/core/ports.js').BatchStep} */ step) => {
+        const now = performance.now();
+        steps[stepNames[step]] = now - last;
+        last = now;
+      };
+      const answer = await store.sweep.batch({ ...request, tell }).catch((/** @type {unknown} */ error) => {
+        without.error = (without.error ?? 0) + 1;
+        throw error;
+      });
+      const ended = performance.now();
+      if (answer.kind === 'swept') {
+        const { walked, deleted, lockedMs } = answer;
+        batches.push({ at: ended - startedAt, ms: ended - began, lockedMs, walked, deleted, steps });
+      } else without[answer.kind] = (without[answer.kind] ?? 0) + 1;
+      return answer;
+    },
+  };
+  try {
+    const engine = await store.prepare({ migrate: true });
+    /** @type {(outcome: string) => void} */
+    let finish = () => undefined;
+    /** @type {Promise<string>} */
+    const ended = new Promise((resolve) => {
+      finish = resolve;
+    });
+    const coreapp = new Coreapp({
+      store: {
+        ledger: timed(store.ledger, outside),
+        sweep,
+        planner: timed(store.planner, outside),
+        tidyUp: (one) => store.tidyUp(one),
+      },
+      engine,
+      node: { name: passingNodeName('bench'), boot: newId(), address: '' },
+      form: 'single',
+      policy,
+      pace: { duty, workers },
+      intervals: async () => ({ heartbeatMs: 5_000, leaseMs: 30_000 }),
+      renderCallback,
+      clock: systemClock,
+      log,
+      watch: {
+        swept() {},
+        deleted() {},
+        gaveUp() {},
+        ended: (_run, outcome) => finish(outcome),
+      },
+      onDisplaced: () => finish('displaced'),
+      maxRows: null,
+    });
+    await coreapp.start();
+    /** @type {NodeJS.Timeout | undefined} */
+    let deadline;
+    try {
+      startedAt = performance.now();
+      const { runId } = await coreapp.startRun({ requestId: newId(), by: 'bench' });
+      deadline = setTimeout(() => finish(`not over after ${longestRunMs} ms`), longestRunMs);
+      const outcome = await ended;
+      const ms = performance.now() - startedAt;
+      const run = await store.ledger.run(runId);
+      if (outcome !== 'complete' || run === null) {
+        const words = run?.errors.map((error) => error.details).join('; ') ?? '';
+        throw new Error(`The run ended as ${outcome}, expected complete. ${words} ${warnings.join(' | ')}`);
+      }
+      return {
+        ms,
+        databaseMs: Date.parse(run.endedAt ?? '') - Date.parse(run.startedAt),
+        deleted: run.messagesDeleted,
+        dependents: Object.values(run.dependentsDeleted).reduce((sum, count) => sum + count, 0),
+        walk: run.plan?.walk ?? 'none',
+        foreignKeys: run.plan?.foreignKeys ?? 'none',
+        why: run.plan?.why ?? '',
+        batches,
+        without,
+        outside,
+        warnings,
+      };
+    } finally {
+      clearTimeout(deadline);
+      await coreapp.stop();
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * @template {object} T
+ * @param {T} port
+ * @param {Collected['outside']} times
+ * @returns {T}
+ */
+function timed(port, times) {
+  return new Proxy(port, {
+    get(target, name) {
+      const method = Reflect.get(target, name);
+      if (typeof method !== 'function' || typeof name !== 'string') return method;
+      return async (/** @type {unknown[]} */ ...given) => {
+        const began = performance.now();
+        try {
+          return await method.apply(target, given);
+        } finally {
+          const sum = (times[name] ??= { calls: 0, ms: 0 });
+          sum.calls += 1;
+          sum.ms += performance.now() - began;
+        }
+      };
+    },
+  });
+}

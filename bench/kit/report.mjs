@@ -1,0 +1,174 @@
+// What a benchmark found: printed as a table, and kept as JSON with everything that is needed to judge it later
+// (versions, machine, settings, every raw sample). A ratio that misses its target is said; a wrong count is a failure.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { rounded } from './figures.mjs';
+import { withClient } from './server.mjs';
+
+const packageFile = new URL('../../package.json', import.meta.url);
+
+/**
+ * @typedef {object} Target
+ * @property {string} name
+ * @property {number} value
+ * @property {'at least' | 'at most'} must
+ * @property {number} target
+ * @property {string} unit  '×', 'ms', 'MiB', '%'
+ * @property {boolean} met
+ */
+
+/** @typedef {import('./options.mjs').Options} Options */
+
+export class Report {
+  /** @type {string} */ name;
+  /** @type {string} */ asks;
+  /** @type {Options} */ #options;
+  /** @type {string} */ #startedAt = new Date().toISOString();
+  /** @type {Record<string, unknown>} */ #facts = {};
+  /** @type {Record<string, unknown[]>} */ #samples = {};
+  /** @type {Target[]} */ #targets = [];
+  /** @type {string[][]} */ #lines = [];
+  /** @type {{ what: string, found: number, expected: number }[]} */ #wrong = [];
+  #checks = 0;
+
+  /**
+   * @param {string} name
+   * @param {string} asks the question, in one sentence
+   * @param {Options} options
+   */
+  constructor(name, asks, options) {
+    this.name = name;
+    this.asks = asks;
+    this.#options = options;
+  }
+
+  /** Progress, for whoever waits. @param {string} words */
+  say(words) {
+    process.stderr.write(`${this.name}: ${words}\n`);
+  }
+
+  /** @param {string} name @param {unknown} value */
+  fact(name, value) {
+    this.#facts[name] = value;
+  }
+
+  /** @param {string} group @param {unknown} sample */
+  sample(group, sample) {
+    this.#samples[group] ??= [];
+    this.#samples[group].push(sample);
+  }
+
+  /** One line of the printed table. @param {...string} cells */
+  line(...cells) {
+    this.#lines.push(cells);
+  }
+
+  /** @param {string} what @param {number} found @param {number} expected */
+  check(what, found, expected) {
+    this.#checks += 1;
+    if (found === expected) return;
+    this.#wrong.push({ what, found, expected });
+    this.say(`WRONG COUNT, ${what}: found ${found}, expected ${expected}`);
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} value
+   * @param {'at least' | 'at most'} must
+   * @param {number} target
+   * @param {string} [unit]
+   */
+  target(name, value, must, target, unit = '×') {
+    const met = must === 'at least' ? value >= target : value <= target;
+    this.#targets.push({ name, value: rounded(value), must, target, unit, met });
+  }
+
+  /** Prints and writes. False: a count was wrong. */
+  async finish() {
+    const result = {
+      name: this.name,
+      asks: this.asks,
+      startedAt: this.#startedAt,
+      endedAt: new Date().toISOString(),
+      smoke: this.#options.smoke,
+      repeats: this.#options.repeats,
+      versions: await versions(this.#options.server),
+      machine: machine(),
+      targets: this.#targets,
+      lines: this.#lines,
+      checks: { made: this.#checks, wrong: this.#wrong },
+      facts: this.#facts,
+      samples: this.#samples,
+    };
+    mkdirSync(this.#options.out, { recursive: true });
+    const file = join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
+    writeFileSync(file, `${JSON.stringify(result, shortNumbers, 1)}\n`);
+    process.stdout.write(`${this.#printed(file)}\n`);
+    return this.#wrong.length === 0;
+  }
+
+  /** @param {string} file */
+  #printed(file) {
+    const shown = this.#targets.map(({ name, value, must, target, unit, met }) => [
+      name,
+      `${value} ${unit}`,
+      `${must} ${target} ${unit}`,
+      met ? 'met' : 'MISSED',
+    ]);
+    const counts =
+      this.#wrong.length === 0
+        ? `all ${this.#checks} counts agree`
+        : `${this.#wrong.length} of ${this.#checks} COUNTS ARE WRONG: ${JSON.stringify(this.#wrong)}`;
+    const smoke = this.#options.smoke ? ' (smoke: these figures mean nothing)' : '';
+    return [
+      `\n${this.name}: ${this.asks}${smoke}`,
+      ...columns(this.#lines),
+      ...columns(shown),
+      counts,
+      file,
+    ].join('\n');
+  }
+}
+
+/** Times to the microsecond are noise that triples the file. @param {string} _key @param {unknown} value */
+function shortNumbers(_key, value) {
+  return typeof value === 'number' ? rounded(value) : value;
+}
+
+/** @param {readonly (readonly string[])[]} rows */
+function columns(rows) {
+  /** @type {number[]} */
+  const widths = [];
+  for (const row of rows) {
+    for (const [place, cell] of row.entries()) widths[place] = Math.max(widths[place] ?? 0, cell.length);
+  }
+  return rows.map((row) =>
+    `  ${row.map((cell, place) => cell.padEnd(widths[place] ?? 0)).join('  ')}`.trimEnd(),
+  );
+}
+
+/** @param {string} server */
+async function versions(server) {
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8'));
+  const postgresql = await withClient(server, async (client) => {
+    const { rows } = await client.query(
+      `SELECT current_setting('server_version') AS version,
+         (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
+          WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
+            'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
+    );
+    return rows[0];
+  });
+  return { messageGc: version, node: process.version, postgresql };
+}
+
+function machine() {
+  const all = cpus();
+  return {
+    cpu: all[0]?.model ?? 'unknown',
+    cores: all.length,
+    memoryMiB: Math.round(totalmem() / 2 ** 20),
+    system: `${platform()} ${release()}`,
+  };
+}

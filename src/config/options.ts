@@ -21,25 +21,29 @@ export const options = {
   databaseUrl: {
     env: 'DATABASE_URL',
     default: null,
-    says: 'Where the messages are: `postgres://user:password@host:port/database` or `pglite:DIR` (embedded). Without it and without `WA_DB_ENGINE`, the embedded database in `MESSAGE_GC_DATA`.',
+    says: 'Where the messages are: `postgres://user:password@host:port/database`, `mysql://user:password@host:port/database` (MariaDB and MySQL; several `host:port` with commas for a Galera cluster, of which one is used at a time) or `pglite:DIR` (embedded). Without it and without `WA_DB_ENGINE`, the embedded database in `MESSAGE_GC_DATA`.',
     secret: true,
   },
   dbEngine: {
     env: 'WA_DB_ENGINE',
     default: null,
-    says: "The original's way to name the database, used when `DATABASE_URL` is not set. `PGSQL` here.",
-    choices: ['PGSQL'],
+    says: "The original's way to name the database, used when `DATABASE_URL` is not set. `PGSQL` or `MYSQL` (MariaDB too).",
+    choices: ['PGSQL', 'MYSQL'],
   },
   dbHostname: {
     env: 'WA_DB_HOSTNAME',
     default: '127.0.0.1',
     says: 'Host of the database server, with `WA_DB_ENGINE`.',
   },
-  dbPort: { env: 'WA_DB_PORT', default: '5432', says: 'Port of the database server, with `WA_DB_ENGINE`.' },
+  dbPort: {
+    env: 'WA_DB_PORT',
+    default: null,
+    says: 'Port of the database server, with `WA_DB_ENGINE`; without it 5432 or 3306.',
+  },
   dbUsername: {
     env: 'WA_DB_USERNAME',
-    default: 'postgres',
-    says: 'User of the database, with `WA_DB_ENGINE`.',
+    default: null,
+    says: 'User of the database, with `WA_DB_ENGINE`; without it `postgres` or `root`.',
   },
   dbPassword: {
     env: 'WA_DB_PASSWORD',
@@ -51,6 +55,21 @@ export const options = {
     env: 'WA_DB_NAME_PREFIX',
     default: '',
     says: 'With `WA_DB_ENGINE`: the database is `<prefix>message_gc`.',
+  },
+  dbSslCa: {
+    env: 'WA_DB_SSL_CA',
+    default: null,
+    says: "File with the CA of the database server's certificate. With it the connection is encrypted and the certificate must come from this CA; say `sslmode=verify-full` (PostgreSQL) or `ssl-mode=verify-identity` (MySQL) in `DATABASE_URL` to have the host name checked too.",
+  },
+  dbSslCert: {
+    env: 'WA_DB_SSL_CERT',
+    default: null,
+    says: 'File with our own certificate for the database server, with `WA_DB_SSL_KEY`.',
+  },
+  dbSslKey: {
+    env: 'WA_DB_SSL_KEY',
+    default: null,
+    says: 'File with the private key of `WA_DB_SSL_CERT`.',
   },
   data: {
     env: 'MESSAGE_GC_DATA',

@@ -218,6 +218,8 @@ export type EngineFacts = {
   readonly sessions: number;
   /** Identity of the server and database, frozen into each run. */
   readonly server: string;
+  /** Milliseconds that a batch should take: what an application can wait for us grows with it. */
+  readonly batchTargetMs: number;
 };
 
 /** A database with our ledger beside its messages. Nothing connects before `prepare`. */

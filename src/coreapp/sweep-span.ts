@@ -172,6 +172,7 @@ async function afterFailure(work: SpanWork, error: StoreError, failures: number)
     case 'missing':
     case 'full':
     case 'credentials':
+    case 'unfit':
       deps.watch.gaveUp('failed');
       await failRun(deps, run, failureWords(error));
       return true;

@@ -2,14 +2,7 @@ import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
 import { readShape } from './foreign-keys.js';
 import type { LockBudget } from './lock-budget.js';
-
-/** Rolls a batch back whose plan no longer holds. The run is planned anew with the same horizon. */
-export class PlanChanged extends Error {
-  constructor(words: string) {
-    super(words);
-    this.name = 'PlanChanged';
-  }
-}
+import { PlanChanged } from '../sweep/plan-changed.js';
 
 /**
  * Read after the batch's first DELETE or FOR UPDATE has taken its table lock, which holds off whoever would change

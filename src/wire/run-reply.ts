@@ -51,11 +51,13 @@ export function runsReply(runs: readonly RunShape[]): RunsReply {
   return { services: { message: { gc: { runs } } }, meta };
 }
 
+/** `told` is what the process that works on the run says of it; what it last said of a run that has ended is over. */
 export function runShape(
   view: RunView,
-  live: LiveProgress | null,
+  told: LiveProgress | null,
   callbacks?: readonly CallbackState[],
 ): RunShape {
+  const live = view.endedAt === null ? told : null;
   return {
     id: view.id,
     state: stateOf(view, live),
@@ -70,8 +72,8 @@ export function runShape(
     batches: view.batches,
     progress: {
       share: view.share,
-      rows_per_second: live === null ? null : live.rowsPerSecond,
-      eta_seconds: live === null ? null : live.etaSeconds,
+      rows_per_second: live === null ? null : Math.round(live.rowsPerSecond),
+      eta_seconds: live?.etaSeconds == null ? null : Math.ceil(live.etaSeconds),
     },
     reason: live === null ? null : live.reason,
     plan:

@@ -34,6 +34,7 @@ export function settingsRoutes(deps: WebappDeps): readonly Route[] {
   function tellOfUrl(url: string): void {
     if (url === '') deps.log.info({}, 'the webhook URL was cleared; callbacks wait until one is set');
     // The host only: paths and queries of webhook URLs often hold a secret.
+    // The dispatcher, which uses it, warns of http://.
     else deps.log.info({ host: new URL(url).host }, 'the webhook URL was changed');
   }
 

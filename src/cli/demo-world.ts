@@ -26,7 +26,7 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
           where: `${new URL(config.database.where).host}/${scratch.name}`,
         },
       },
-      words: `scratch database ${scratch.name}`,
+      words: `a scratch database, ${scratch.name}`,
       remove: () => scratch.drop(),
     };
   }
@@ -34,7 +34,7 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
   const data = join(folder, 'data');
   return {
     config: { ...local, database: { engine: 'pglite', folder: data, where: `pglite:${data}` } },
-    words: 'embedded database (PGlite) in a temporary folder',
+    words: 'an embedded database (PGlite) in a temporary folder',
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

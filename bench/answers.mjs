@@ -194,9 +194,13 @@ async function addProcessed(url, count) {
   );
 }
 
-/** Calls the API; gives back the id of the run that the answer names, if any. @param {{ url: string, token: string }} instance */
+/**
+ * Calls the API; gives back the id of the run that the answer names, if any.
+ * @param {{ url: string, token: string }} instance
+ * @returns {(method: string, path: string, body?: object) => Promise<string>}
+ */
 function apiOf({ url, token }) {
-  return async (/** @type {string} */ method, /** @type {string} */ path, /** @type {object} */ body) => {
+  return async (method, path, body) => {
     const answer = await fetch(`${url}${path}`, {
       method,
       headers: {

@@ -86,6 +86,12 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         return;
       case 'plan_changed':
         deps.watch.gaveUp('plan_changed');
+        // A plan that never holds (a trigger that keeps a message) must end the run like any other failure.
+        hand.budget.failed('other');
+        if (hand.budget.words !== null) {
+          await failRun(deps, run, `${hand.budget.words}; the last: ${answer.words}`);
+          return;
+        }
         await ledger.release(span, 0, false);
         return replanRun(deps, run, answer.words);
     }

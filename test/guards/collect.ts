@@ -5,7 +5,7 @@
 import { onTestFinished } from 'vitest';
 import { newId } from '../../src/core/node-name.js';
 import type { Policy } from '../../src/core/policy.js';
-import type { BatchAnswer, BatchRequest, EngineFacts, Store } from '../../src/core/ports.js';
+import type { BatchAnswer, EngineFacts, Store } from '../../src/core/ports.js';
 import type { RunView } from '../../src/core/run-view.js';
 import { Coreapp } from '../../src/coreapp/coreapp.js';
 import { systemClock } from '../../src/kit/clock.js';
@@ -20,10 +20,11 @@ export type Options = {
   /** Most keys or blocks of a batch, so that a small table takes several. */
   readonly size?: number;
   readonly workers?: number;
-  /** Called before a batch is asked for. */
-  readonly before?: (number: number, request: BatchRequest) => Promise<void> | void;
-  /** Called after each batch that removed or walked something, with its number from 1. */
+  /** Most keys or blocks of a slice of the look. */
+  readonly lookUnits?: number;
+  /** Called after each batch that answered, with its number from 1. */
   readonly after?: (number: number, answer: BatchAnswer) => Promise<void> | void;
+  readonly beforeLook?: () => Promise<void>;
 };
 
 export type Workshop = {
@@ -53,9 +54,15 @@ export async function workshop(options: Options): Promise<Workshop> {
   const coreapp = new Coreapp({
     store: {
       ...store,
+      ledger: {
+        ...store.ledger,
+        async look(run, frozen, span, units, leaseMs) {
+          await options.beforeLook?.();
+          return store.ledger.look(run, frozen, span, Math.min(options.lookUnits ?? units, units), leaseMs);
+        },
+      },
       sweep: {
         async batch(request) {
-          await options.before?.(number + 1, request);
           const answer = await store.sweep.batch({ ...request, size: Math.min(size, request.size) });
           number += 1;
           answers.push(answer);

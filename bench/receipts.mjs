@@ -25,8 +25,7 @@ export const benchmark = {
       };
     const world = {
       server,
-      template: template.name,
-      templateUrl: template.url,
+      template,
       receipts: true,
       repeats: options.repeats,
       report,

@@ -17,8 +17,7 @@ export const benchmark = {
     const policy = policyFor({ receipts: false });
     const world = {
       server,
-      template: template.name,
-      templateUrl: template.url,
+      template,
       receipts: false,
       repeats: options.repeats,
       report,

@@ -7,7 +7,10 @@ export type DocumentedFacts = {
   readonly defaultSettings: object;
   readonly meters: object;
   readonly errors: object;
+  readonly routes: readonly DocumentedRoute[];
   readonly commands: readonly Command[];
 };
+export type DocumentedRoute = { readonly method: string; readonly path: string; readonly access: string };
+export function routesOf(modules: readonly object[]): readonly DocumentedRoute[];
 export function generatedParts(facts: DocumentedFacts): ReadonlyMap<string, string>;
 export function renewed(text: string, parts: ReadonlyMap<string, string>): string;

@@ -68,6 +68,26 @@ function settingsTable(settings, defaults) {
   );
 }
 
+/** `open`, `token` … as the guard knows them, in words. */
+const admissions = {
+  open: 'anybody',
+  token: 'any valid token',
+  gc: 'admin, or any valid token with `MESSAGE_GC_ALLOW_USERS=1`',
+  admin: 'admin',
+};
+
+function routesTable(routes) {
+  return table(
+    ['method', 'path', 'who may'],
+    routes.map(({ method, path, access }) => [code(method), code(path), admissions[access]]),
+  );
+}
+
+/** What `--help` says of a command: its description and its options. */
+function commandPart(command) {
+  return `${command.description()}\n\n${commandTable(command)}`;
+}
+
 function commandTable(command) {
   return table(
     ['option', 'default', 'meaning'],
@@ -90,7 +110,8 @@ export function generatedParts(facts) {
     ['settings', settingsTable(facts.settings, facts.defaultSettings)],
     ['meters', metersTable(facts.meters)],
     ['errors', errorsTable(facts.errors)],
-    ...facts.commands.map((command) => [`command ${command.name()}`, commandTable(command)]),
+    ['routes', routesTable(facts.routes)],
+    ...facts.commands.map((command) => [`command ${command.name()}`, commandPart(command)]),
   ]);
 }
 
@@ -107,20 +128,37 @@ export function renewed(text, parts) {
   });
 }
 
+/**
+ * The routes of modules such as webapp/routes/gc: what their functions hand to the HTTP server. They look at their
+ * neighbours when they are called, not when they are made, so none are given.
+ */
+export function routesOf(modules) {
+  return modules
+    .flatMap((module) => Object.entries(module))
+    .filter(([name]) => name.endsWith('Routes'))
+    .flatMap(([, make]) => make({}, {}, {}))
+    .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
 async function factsOfBuild() {
   const load = (file) => import(pathToFileURL(join(root, 'dist', file)).href);
+  const loadAll = (folder) =>
+    Promise.all(
+      readdirSync(join(root, 'dist', folder))
+        .filter((name) => name.endsWith('.js'))
+        .sort()
+        .map((name) => load(`${folder}/${name}`)),
+    );
   const { Command } = await import('commander');
   const program = new Command('message-gc');
-  for (const file of readdirSync(join(root, 'dist/cli/commands')).filter((name) => name.endsWith('.js'))) {
-    const { register } = await load(`cli/commands/${file}`);
-    register(program);
-  }
+  for (const { register } of await loadAll('cli/commands')) register(program);
   return {
     options: (await load('config/options.js')).options,
     settings: (await load('wire/setting-table.js')).settingTable,
     defaultSettings: (await load('core/settings.js')).defaultSettings,
     meters: (await load('metrics/meter-table.js')).meterTable,
     errors: (await load('wire/error-envelope.js')).errorCodes,
+    routes: routesOf(await loadAll('webapp/routes')),
     commands: program.commands,
   };
 }

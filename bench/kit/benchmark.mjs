@@ -1,7 +1,8 @@
-// The frame of every benchmark: options, scratch server, report, exit code. A benchmark is a function, and runs when
-// its file is called or when bench/run.mjs calls it.
+// The frame of every benchmark: options, server, report, exit code. A benchmark is a function, and runs when its file
+// is called or when bench/run.mjs calls it.
 import { pathToFileURL } from 'node:url';
 import { optionsHelp, readOptions } from './options.mjs';
+import { startPrivateServer } from './private-server.mjs';
 import { Report } from './report.mjs';
 import { Server } from './server.mjs';
 import { makeTables, tableFacts } from './tables.mjs';
@@ -19,26 +20,70 @@ import { makeTables, tableFacts } from './tables.mjs';
  */
 
 /**
+ * A server for some benchmarks: the one that was named, or a private one. Stopped at the end and at an interrupt.
+ * @template T
+ * @param {import('./options.mjs').Options} options
+ * @param {(url: string) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function withServer(options, work) {
+  if (options.server !== null) return work(options.server);
+  const own = await startPrivateServer({ isDurable: !options.smoke });
+  return closedAfter(
+    () => own.stop(),
+    () => work(own.url),
+  );
+}
+
+/** What an interrupt must close, newest first. @type {(() => Promise<void>)[]} */
+const open = [];
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+  process.once(signal, () => {
+    void closeAll().finally(() => process.exit(130));
+  });
+}
+
+async function closeAll() {
+  for (let close = open.pop(); close !== undefined; close = open.pop()) await close().catch(() => undefined);
+}
+
+/**
+ * Closes after the work, however it ends, also at an interrupt.
+ * @template T
+ * @param {() => Promise<void>} close
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function closedAfter(close, work) {
+  open.push(close);
+  try {
+    return await work();
+  } finally {
+    const place = open.indexOf(close);
+    if (place >= 0) {
+      open.splice(place, 1);
+      await close();
+    }
+  }
+}
+
+/**
  * @param {Benchmark} benchmark
  * @param {import('./options.mjs').Options} options
- * @returns {Promise<boolean>} false: a count was wrong. Throws when it could not run
+ * @param {string} url of the server
+ * @returns {Promise<Report>} finished: printed and written. Throws when the benchmark could not run
  */
-export async function runBenchmark({ name, asks, measure }, options) {
-  const server = new Server(options.server);
+export async function runBenchmark({ name, asks, measure }, options, url) {
+  const server = new Server(url);
   const report = new Report(name, asks, options);
-  const stop = () => {
-    void server.close().finally(() => process.exit(130));
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  try {
-    await measure({ options, server, report });
-    return await report.finish();
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-    await server.close();
-  }
+  return closedAfter(
+    () => server.close(),
+    async () => {
+      await measure({ options, server, report });
+      await report.finish(server);
+      return report;
+    },
+  );
 }
 
 /**
@@ -50,12 +95,12 @@ export async function makeTemplate({ server, report }, kind) {
   report.say(`making ${kind.rows} rows`);
   const template = await server.create();
   await makeTables(template.url, kind);
-  report.fact(`tables of ${kind.rows} rows`, await tableFacts(template.url));
+  report.fact(`tables of ${kind.rows} rows, ${kind.key} key`, await tableFacts(template.url));
   return template;
 }
 
 /**
- * Runs the benchmark when its file is the program.
+ * Runs the benchmark when its file is the program. Exit 1: a count was wrong, or it could not run.
  * @param {Benchmark} benchmark
  * @param {string} moduleUrl
  */
@@ -66,5 +111,6 @@ export async function runIfCalled(benchmark, moduleUrl) {
     process.stdout.write(`${benchmark.name}: ${benchmark.asks}\n${optionsHelp}\n`);
     return;
   }
-  if (!(await runBenchmark(benchmark, options))) process.exitCode = 1;
+  const report = await withServer(options, (url) => runBenchmark(benchmark, options, url));
+  if (!report.isExact) process.exitCode = 1;
 }

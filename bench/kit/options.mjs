@@ -7,25 +7,28 @@ import { parseArgs } from 'node:util';
 
 /**
  * @typedef {object} Options
- * @property {number} repeats    how often each variant is measured
+ * @property {number} repeats      how often each variant is measured
  * @property {number | null} rows  null: the benchmark's own size
  * @property {boolean} smoke
- * @property {string} out        folder for the JSON files
- * @property {string} server     URL of a PostgreSQL database whose user may create databases
+ * @property {string} out          folder for the JSON files
+ * @property {string | null} server  URL of a PostgreSQL database whose user may create databases; null: a private one
+ * @property {boolean} noisy       said by the caller: something else works on this machine
  */
 
-const resultsFolder = fileURLToPath(new URL('../results', import.meta.url));
-const smokeRows = 20_000;
+export const resultsFolder = fileURLToPath(new URL('../results', import.meta.url));
+const smokeRows = 5_000;
 
 export const optionsHelp = `  --repeats N   how often each variant is measured (default 5)
   --rows N      rows of the table (default: as each benchmark's target says)
   --smoke       tiny sizes and one repeat: does it run? Figures go to the temporary folder
   --out DIR     where the JSON files go (default bench/results)
-The server is TEST_POSTGRES_URL, or postgres://postgres@127.0.0.1:5432/postgres. Scratch databases are dropped at the end.`;
+  --server URL  a running PostgreSQL instead of a private one; scratch databases are made there and dropped
+  --noisy       mark the result: something else works on this machine
+Without --server a private cluster with default settings is made in the temporary folder and removed at the end.`;
 
 /**
  * @param {readonly string[]} args
- * @returns {Options & { names: string[], table: boolean, help: boolean }}
+ * @returns {Options & { names: string[], help: boolean }}
  */
 export function readOptions(args) {
   const { values, positionals } = parseArgs({
@@ -36,19 +39,20 @@ export function readOptions(args) {
       rows: { type: 'string' },
       smoke: { type: 'boolean', default: false },
       out: { type: 'string' },
-      table: { type: 'boolean', default: false },
+      server: { type: 'string' },
+      noisy: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const smoke = values.smoke;
+  const { smoke, noisy } = values;
   return {
     repeats: wholeNumber('--repeats', values.repeats) ?? (smoke ? 1 : 5),
     rows: wholeNumber('--rows', values.rows) ?? (smoke ? smokeRows : null),
     smoke,
     out: values.out ?? (smoke ? join(tmpdir(), 'message-gc-bench-smoke') : resultsFolder),
-    server: process.env.TEST_POSTGRES_URL || 'postgres://postgres@127.0.0.1:5432/postgres',
+    server: values.server ?? null,
+    noisy,
     names: positionals,
-    table: values.table,
     help: values.help,
   };
 }

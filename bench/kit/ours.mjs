@@ -5,26 +5,29 @@ import { Coreapp } from '../../dist/coreapp/coreapp.js';
 import { systemClock } from '../../dist/kit/clock.js';
 import { openStore } from '../../dist/storage/open-store.js';
 import { renderCallback } from '../../dist/wire/callback-body.js';
+import { spread } from './figures.mjs';
+import { withClient } from './server.mjs';
 
 /**
  * @typedef {object} Batch
  * @property {number} at        milliseconds from the start of the run to the batch's end
  * @property {number} ms        whole batch, from before BEGIN until after COMMIT
  * @property {number} lockedMs  from before the first row lock until after COMMIT
- * @property {number} walked
+ * @property {number} walked    keys or blocks
  * @property {number} deleted
  * @property {Record<string, number>} steps  milliseconds of the batch by what it did: begin, delete, tally, commit
  *
  * @typedef {object} Collected
  * @property {number} ms  from before the start of the run (T3) until its ending is committed
  * @property {number} databaseMs  the same between the run row's made_at and ended_at
+ * @property {string} horizon
  * @property {number} deleted
  * @property {number} dependents
  * @property {string} walk
  * @property {string} foreignKeys
  * @property {string} why
  * @property {Batch[]} batches
- * @property {Record<string, number>} without  batches that removed nothing and moved nothing, by what came of them
+ * @property {{ came: string, lockedMs: number }[]} without  batches that were rolled back, by what came of them
  * @property {Record<string, { calls: number, ms: number }>} outside  the ledger and the planner, by method
  * @property {string[]} warnings
  */
@@ -50,8 +53,8 @@ export async function collect(url, policy, { duty = 1, workers }) {
   const store = openStore({ database: { engine: 'postgresql', url }, workers, log });
   /** @type {Batch[]} */
   const batches = [];
-  /** @type {Record<string, number>} */
-  const without = {};
+  /** @type {Collected['without']} */
+  const without = [];
   /** @type {Collected['outside']} */
   const outside = {};
   let startedAt = 0;
@@ -62,20 +65,26 @@ export async function collect(url, policy, { duty = 1, workers }) {
       let last = began;
       /** @type {Record<string, number>} */
       const steps = {};
+      /** @type {number | null} */
+      let lockedAt = null;
       const tell = (/** @type {import('../../dist/core/ports.js').BatchStep} */ step) => {
         const now = performance.now();
         steps[stepNames[step]] = now - last;
         last = now;
+        if (step === 'deleting') lockedAt = now;
+      };
+      const rolledBack = (/** @type {string} */ came) => {
+        without.push({ came, lockedMs: lockedAt === null ? 0 : performance.now() - lockedAt });
       };
       const answer = await store.sweep.batch({ ...request, tell }).catch((/** @type {unknown} */ error) => {
-        without.error = (without.error ?? 0) + 1;
+        rolledBack(error instanceof Error ? error.message : String(error));
         throw error;
       });
       const ended = performance.now();
       if (answer.kind === 'swept') {
         const { walked, deleted, lockedMs } = answer;
         batches.push({ at: ended - startedAt, ms: ended - began, lockedMs, walked, deleted, steps });
-      } else without[answer.kind] = (without[answer.kind] ?? 0) + 1;
+      } else rolledBack(answer.kind);
       return answer;
     },
   };
@@ -128,7 +137,8 @@ export async function collect(url, policy, { duty = 1, workers }) {
       }
       return {
         ms,
-        databaseMs: Date.parse(run.endedAt ?? '') - Date.parse(run.startedAt),
+        databaseMs: await databaseMs(url, runId),
+        horizon: run.horizon ?? '',
         deleted: run.messagesDeleted,
         dependents: Object.values(run.dependentsDeleted).reduce((sum, count) => sum + count, 0),
         walk: run.plan?.walk ?? 'none',
@@ -146,6 +156,37 @@ export async function collect(url, policy, { duty = 1, workers }) {
   } finally {
     await store.close();
   }
+}
+
+/** From the run row's creation to its final state, in the database's own time. @param {string} url @param {string} runId */
+async function databaseMs(url, runId) {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query(
+      'SELECT extract(epoch FROM ended_at - made_at)::float8 * 1000 AS ms FROM message_gc.run WHERE id = $1',
+      [runId],
+    );
+    return Number(rows[0]?.ms);
+  });
+}
+
+/**
+ * As it is kept in the JSON: hundreds of batches become their spread.
+ * @param {Record<string, unknown> & { batches?: readonly Batch[] }} measured
+ */
+export function toSample(measured) {
+  const { batches } = measured;
+  if (batches === undefined) return measured;
+  /** @type {Record<string, number>} */
+  const stepMs = {};
+  for (const { steps } of batches) {
+    for (const [step, ms] of Object.entries(steps)) stepMs[step] = (stepMs[step] ?? 0) + ms;
+  }
+  return {
+    ...measured,
+    batches: spread(batches.map(({ ms }) => ms)),
+    locked: spread(batches.map(({ lockedMs }) => lockedMs)),
+    stepMs,
+  };
 }
 
 /**

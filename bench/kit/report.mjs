@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { rounded } from './figures.mjs';
-import { withClient } from './server.mjs';
+import { busyShare, neighboursOf, noisyFrom } from './neighbours.mjs';
 
 const packageFile = new URL('../../package.json', import.meta.url);
 
@@ -14,8 +14,27 @@ const packageFile = new URL('../../package.json', import.meta.url);
  * @property {number} value
  * @property {'at least' | 'at most'} must
  * @property {number} target
- * @property {string} unit  '×', 'ms', 'MiB', '%'
+ * @property {string} unit  '×', 'ms', 'MiB', '%', 's'
  * @property {boolean} met
+ * @property {number[]} [byRepeat]  the same figure for each repeat alone, to see how far it spreads
+ *
+ * @typedef {object} Result
+ * @property {string} name
+ * @property {string} asks
+ * @property {string} startedAt
+ * @property {string} endedAt
+ * @property {boolean} smoke
+ * @property {boolean} noisy  something else worked on the machine: believe the ratios, hardly the times
+ * @property {{ looks: number, median: number, most: number }} neighbours  share of all cores that others kept busy
+ * @property {number} repeats
+ * @property {number | null} rows  null: the benchmark's own size
+ * @property {any} versions
+ * @property {any} machine
+ * @property {Target[]} targets
+ * @property {string[][]} lines
+ * @property {{ made: number, wrong: { what: string, found: number, expected: number }[] }} checks
+ * @property {Record<string, unknown>} facts
+ * @property {Record<string, unknown[]>} samples
  */
 
 /** @typedef {import('./options.mjs').Options} Options */
@@ -30,6 +49,7 @@ export class Report {
   /** @type {Target[]} */ #targets = [];
   /** @type {string[][]} */ #lines = [];
   /** @type {{ what: string, found: number, expected: number }[]} */ #wrong = [];
+  /** @type {number[]} */ #busyShares = [];
   #checks = 0;
 
   /**
@@ -43,9 +63,23 @@ export class Report {
     this.#options = options;
   }
 
+  /** Every count that was checked was right. */
+  get isExact() {
+    return this.#checks > 0 && this.#wrong.length === 0;
+  }
+
+  get missed() {
+    return this.#targets.filter(({ met }) => !met);
+  }
+
   /** Progress, for whoever waits. @param {string} words */
   say(words) {
     process.stderr.write(`${this.name}: ${words}\n`);
+  }
+
+  /** Call before each measured piece, while nothing of ours works. */
+  async listenForNeighbours() {
+    if (!this.#options.smoke) this.#busyShares.push(await busyShare());
   }
 
   /** @param {string} name @param {unknown} value */
@@ -74,26 +108,40 @@ export class Report {
 
   /**
    * @param {string} name
-   * @param {number} value
+   * @param {number | { value: number, byRepeat: number[] }} figure
    * @param {'at least' | 'at most'} must
    * @param {number} target
    * @param {string} [unit]
    */
-  target(name, value, must, target, unit = '×') {
+  target(name, figure, must, target, unit = '×') {
+    const { value, byRepeat } = typeof figure === 'number' ? { value: figure, byRepeat: undefined } : figure;
     const met = must === 'at least' ? value >= target : value <= target;
-    this.#targets.push({ name, value: rounded(value), must, target, unit, met });
+    this.#targets.push({
+      name,
+      value: rounded(value),
+      must,
+      target,
+      unit,
+      met,
+      ...(byRepeat === undefined ? {} : { byRepeat: byRepeat.map((one) => rounded(one)) }),
+    });
   }
 
-  /** Prints and writes. False: a count was wrong. */
-  async finish() {
+  /** Prints and writes. @param {import('./server.mjs').Server} server */
+  async finish(server) {
+    const neighbours = neighboursOf(this.#busyShares);
+    /** @type {Result} */
     const result = {
       name: this.name,
       asks: this.asks,
       startedAt: this.#startedAt,
       endedAt: new Date().toISOString(),
       smoke: this.#options.smoke,
+      noisy: this.#options.noisy || neighbours.median > noisyFrom,
+      neighbours,
       repeats: this.#options.repeats,
-      versions: await versions(this.#options.server),
+      rows: this.#options.rows,
+      versions: await versions(server),
       machine: machine(),
       targets: this.#targets,
       lines: this.#lines,
@@ -104,23 +152,25 @@ export class Report {
     mkdirSync(this.#options.out, { recursive: true });
     const file = join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
     writeFileSync(file, `${JSON.stringify(result, shortNumbers, 1)}\n`);
-    process.stdout.write(`${this.#printed(file)}\n`);
-    return this.#wrong.length === 0;
+    process.stdout.write(`${this.#printed(file, result.noisy)}\n`);
   }
 
-  /** @param {string} file */
-  #printed(file) {
+  /** @param {string} file @param {boolean} noisy */
+  #printed(file, noisy) {
     const shown = this.#targets.map(({ name, value, must, target, unit, met }) => [
       name,
       `${value} ${unit}`,
       `${must} ${target} ${unit}`,
       met ? 'met' : 'MISSED',
     ]);
-    const counts =
-      this.#wrong.length === 0
-        ? `all ${this.#checks} counts agree`
-        : `${this.#wrong.length} of ${this.#checks} COUNTS ARE WRONG: ${JSON.stringify(this.#wrong)}`;
-    const smoke = this.#options.smoke ? ' (smoke: these figures mean nothing)' : '';
+    const counts = this.isExact
+      ? `all ${this.#checks} counts agree`
+      : `${this.#wrong.length} of ${this.#checks} COUNTS ARE WRONG: ${JSON.stringify(this.#wrong)}`;
+    const smoke = this.#options.smoke
+      ? ' (smoke: these figures mean nothing)'
+      : noisy
+        ? ' (noisy machine)'
+        : '';
     return [
       `\n${this.name}: ${this.asks}${smoke}`,
       ...columns(this.#lines),
@@ -148,18 +198,15 @@ function columns(rows) {
   );
 }
 
-/** @param {string} server */
+/** @param {import('./server.mjs').Server} server */
 async function versions(server) {
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8'));
-  const postgresql = await withClient(server, async (client) => {
-    const { rows } = await client.query(
-      `SELECT current_setting('server_version') AS version,
-         (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
-          WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
-            'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
-    );
-    return rows[0];
-  });
+  const postgresql = await server.ask(
+    `SELECT current_setting('server_version') AS version,
+       (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
+        WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
+          'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
+  );
   return { messageGc: version, node: process.version, postgresql };
 }
 

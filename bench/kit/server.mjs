@@ -49,6 +49,10 @@ export class Server {
     this.#url = url;
   }
 
+  get url() {
+    return this.#url;
+  }
+
   /**
    * @param {string} [template] name of a database made here
    * @returns {Promise<{ name: string, url: string, drop: () => Promise<void> }>}
@@ -66,7 +70,8 @@ export class Server {
   }
 
   /**
-   * A copy of a prepared database, settled: fresh statistics, no dirty pages, no checkpoint about to begin.
+   * A copy of a prepared database with the template's statistics and visibility map, no dirty pages, and no
+   * checkpoint about to begin.
    * @template T
    * @param {string} template
    * @param {(copy: { name: string, url: string }) => Promise<T>} work
@@ -75,11 +80,20 @@ export class Server {
   async withCopy(template, work) {
     const copy = await this.create(template);
     try {
-      await settle(copy.url);
+      await withClient(copy.url, (client) => client.query('CHECKPOINT'));
       return await work(copy);
     } finally {
       await copy.drop();
     }
+  }
+
+  /**
+   * The first row of a question to the server itself.
+   * @param {string} statement
+   * @returns {Promise<any>}
+   */
+  async ask(statement) {
+    return withClient(this.#url, async (client) => (await client.query(statement)).rows[0]);
   }
 
   /** Drops what is left. */
@@ -99,7 +113,7 @@ export class Server {
   }
 }
 
-/** @param {string} url */
+/** Fresh statistics and visibility map, nothing dirty. @param {string} url */
 export async function settle(url) {
   await withClient(url, async (client) => {
     await client.query('VACUUM (ANALYZE)');

@@ -15,6 +15,10 @@ import { settle, withClient } from './server.mjs';
 
 const insertRows = 250_000;
 
+/** Names of the measured tables, and of the product's own. */
+export const benchTables = { messages: 'bench_messages', receipts: 'bench_receipts' };
+export const ownTables = { messages: 'messages', receipts: 'message_receipts' };
+
 /**
  * Makes the product's own tables (our runs need their ledger) and the measured one in an empty database.
  * @param {string} url
@@ -122,7 +126,7 @@ export function policyFor({ receipts, foreignKeys = 'messages_first' }) {
  * @param {string} url
  * @param {{ messages: string, receipts: string | null }} [tables]
  */
-export async function countRows(url, tables = { messages: 'bench_messages', receipts: null }) {
+export async function countRows(url, tables = { ...benchTables, receipts: null }) {
   return withClient(url, async (client) => {
     const { rows } = await client.query(
       `SELECT count(*) AS messages, count(*) FILTER (WHERE processed_at <= clock_timestamp()) AS eligible,

@@ -29,7 +29,7 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
           where: `${/^\w+:\/\/(?:[^@/]*@)?([^/]*)/.exec(database.where)?.[1] ?? ''}/${scratch.name}`,
         },
       },
-      words: `scratch database ${scratch.name}`,
+      words: `a scratch database, ${scratch.name}`,
       remove: () => scratch.drop(),
     };
   }
@@ -37,7 +37,7 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
   const data = join(folder, 'data');
   return {
     config: { ...local, database: { engine: 'pglite', folder: data, where: `pglite:${data}` } },
-    words: 'embedded database (PGlite) in a temporary folder',
+    words: 'an embedded database (PGlite) in a temporary folder',
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

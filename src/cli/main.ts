@@ -5,7 +5,7 @@ import { packageVersion } from '../wire/package-version.js';
 /** Commands are loaded when they are called: `--help` must not start a database engine. */
 const commands = ['serve', 'gc', 'status', 'doctor', 'migrate', 'seed', 'listen', 'demo', 'config'] as const;
 
-/** Words in, exit code out (docs/cli.md lists the codes). */
+/** Words in, exit code out (docs/commands.md lists the codes). */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('message-gc')
     .description(

@@ -3,7 +3,7 @@
  * Expected outcomes (a lost lease, a lock in the way) are values, not errors.
  */
 
-/** Why a process ends, and with which exit code (documented in docs/cli.md). */
+/** Why a process ends, and with which exit code (documented in docs/commands.md). */
 export const exitCodes = {
   complete: 0,
   failed: 1,

@@ -1,5 +1,4 @@
 import type { Clock } from '../kit/clock.js';
-import type { Reason } from './run-view.js';
 
 /**
  * At most so many messages a second, as a token bucket that holds one second's worth. Tokens are taken before BEGIN:
@@ -64,14 +63,4 @@ export function createRateLimit(clock: Clock, initial: number | null): RateLimit
 /** One second's worth, at least one: below one row a second the bucket must still be able to hold a row. */
 function burstOf(limit: number | null): number {
   return limit === null ? 0 : Math.max(1, limit);
-}
-
-export function rateLimitedReason(limit: number, since: Date): Reason {
-  return {
-    code: 'rate_limited',
-    signal: 'max_rows_per_second',
-    value: limit,
-    limit,
-    since: since.toISOString(),
-  };
 }

@@ -13,6 +13,8 @@ import { type Workplace, workOnce } from './worker.js';
 /** An idle worker wakes by bell (a start, or a heartbeat that saw a run); this is only the longest it sleeps. */
 const longestIdleMs = 60_000;
 const leastLeaseMs = 15_000;
+/** A handful of small reads; often enough for an estimate after a few seconds. */
+const shareEveryMs = 1_000;
 
 /**
  * The workshop: a heartbeat, and workers that sweep whatever run is active. Everything that it remembers may be lost;
@@ -57,7 +59,7 @@ export class Coreapp implements Service {
   async start(): Promise<void> {
     await this.#readIntervals();
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
-    this.#loops.push(this.#heartbeats());
+    this.#loops.push(this.#heartbeats(), this.#noteShares());
     const workers = this.#deps.engine.sessions === 1 ? 1 : this.#deps.pace.workers;
     for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
   }
@@ -158,20 +160,24 @@ export class Coreapp implements Service {
         await this.#readIntervals();
         const run = await store.ledger.active();
         if (run === null) await store.ledger.forget(90, 100);
-        else {
-          await this.#noteShare(run.id);
-          this.wake();
-        }
+        else this.wake();
       } catch (error) {
         log.warn({ node: node.name }, `the heartbeat was not written: ${wordsOf(error)}`);
       }
     }
   }
 
-  async #noteShare(runId: string): Promise<void> {
-    if (this.#hand?.id !== runId) return;
-    const view = await this.#deps.store.ledger.run(runId);
-    this.#hand.progress.reached(view?.share ?? null);
+  /** How far the run in hand is, for the estimate of its end. Nothing depends on it, so trouble is not its business. */
+  async #noteShares(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(shareEveryMs, signal);
+      const hand = this.#hand;
+      if (hand === null || signal.aborted) continue;
+      const view = await this.#deps.store.ledger.run(hand.id).catch(() => null);
+      hand.progress.reached(view?.share ?? null);
+      if (view !== null && view.endedAt !== null && this.#hand === hand) this.#hand = null;
+    }
   }
 
   async #readIntervals(): Promise<void> {

@@ -1,9 +1,21 @@
 import { StoreError } from '../core/errors.js';
+import type { RenderCallback } from '../core/ports.js';
 import type { Plan, Run } from '../core/run.js';
 import type { CoreappDeps } from './deps.js';
 
 /** The documented words for a failure to read the candidates (privilege revoked, table gone). */
 export const fetchFailed = 'Failed to fetch processed messages to delete';
+
+/**
+ * Callbacks are written inside the ending transaction: its trace line says that the process is in there, which is
+ * where the crash tests strike.
+ */
+function tracing(deps: CoreappDeps, run: Run): RenderCallback {
+  return (outcome) => {
+    deps.log.trace({ run: run.id, step: 'ending' }, 'run');
+    return deps.renderCallback(outcome);
+  };
+}
 
 /** Ends the run as complete; false when work is still open or another ended it. */
 export async function completeRun(deps: CoreappDeps, run: Run, plan?: Plan): Promise<boolean> {
@@ -11,7 +23,7 @@ export async function completeRun(deps: CoreappDeps, run: Run, plan?: Plan): Pro
     outcome: 'complete',
     error: null,
     tell: true,
-    renderCallback: deps.renderCallback,
+    renderCallback: tracing(deps, run),
     ...(plan === undefined ? {} : { plan }),
   });
   if (ended) {
@@ -27,7 +39,7 @@ export async function failRun(deps: CoreappDeps, run: Run, words: string, tell =
     outcome: 'failed',
     error: words,
     tell,
-    renderCallback: deps.renderCallback,
+    renderCallback: tracing(deps, run),
   });
   if (ended) {
     deps.log.error({ run: run.id, outcome: 'failed', step: 'ended' }, `the run failed: ${words}`);

@@ -41,6 +41,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
     if (!(await mayBegin(work, size.current))) continue;
     const startedAt = deps.clock.monotonicMs();
+    const tokens = size.current;
     let answer: BatchAnswer;
     try {
       answer = await sweep.batch({
@@ -57,6 +58,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
+      hand.rate.giveBack(tokens);
       failures += 1;
       const isGivenUp = await afterFailure(work, error, failures);
       if (isGivenUp) return;
@@ -66,6 +68,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;
+    // Before anything changes the size: what was not deleted was not spent.
+    hand.rate.giveBack(tokens - (answer.kind === 'swept' ? answer.deleted : 0));
     switch (answer.kind) {
       case 'swept':
         break;
@@ -82,6 +86,12 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         return;
       case 'plan_changed':
         deps.watch.gaveUp('plan_changed');
+        // A plan that never holds (a trigger that keeps a message) must end the run like any other failure.
+        hand.budget.failed('other');
+        if (hand.budget.words !== null) {
+          await failRun(deps, run, `${hand.budget.words}; the last: ${answer.words}`);
+          return;
+        }
         await ledger.release(span, 0, false);
         return replanRun(deps, run, answer.words);
     }
@@ -89,7 +99,6 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     failures = 0;
     hand.budget.succeeded();
     hand.rate.setLimit(answer.maxRate);
-    hand.rate.giveBack(Math.max(0, size.current - answer.deleted));
     size.succeeded(answer.walked, ms);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(

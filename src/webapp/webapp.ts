@@ -130,6 +130,8 @@ function countRequests(app: FastifyInstance, deps: WebappDeps): { drained(ms: nu
   let tellDrained = (): void => undefined;
   app.decorateRequest('visitor', null);
   app.decorateRequest('errorCode', null);
+  // The framework times a reply only where somebody hears of its end; without this `elapsedTime` is always 0.
+  app.addHook('onResponse', async () => undefined);
   app.addHook('onRequest', async (request, reply) => {
     running += 1;
     // Answers hold tokens, settings and counts of the moment: nothing for a cache.

@@ -23,7 +23,10 @@ export type RunShape = {
   readonly dependents_deleted: Readonly<Record<string, number>>;
   readonly parked: number;
   readonly batches: number;
-  /** Speed and estimate are null when the process that answers does not work on the run. */
+  /**
+   * Speed of the last ten seconds, of the whole run once it has ended; speed and estimate are null when the process
+   * that answers does not work on the run.
+   */
   readonly progress: {
     readonly share: number | null;
     readonly rows_per_second: number | null;
@@ -51,11 +54,13 @@ export function runsReply(runs: readonly RunShape[]): RunsReply {
   return { services: { message: { gc: { runs } } }, meta };
 }
 
+/** `told` is what the process that works on the run says of it; what it last said of a run that has ended is over. */
 export function runShape(
   view: RunView,
-  live: LiveProgress | null,
+  told: LiveProgress | null,
   callbacks?: readonly CallbackState[],
 ): RunShape {
+  const live = view.endedAt === null ? told : null;
   return {
     id: view.id,
     state: stateOf(view, live),
@@ -70,8 +75,8 @@ export function runShape(
     batches: view.batches,
     progress: {
       share: view.share,
-      rows_per_second: live === null ? null : live.rowsPerSecond,
-      eta_seconds: live === null ? null : live.etaSeconds,
+      rows_per_second: live === null ? averageSpeed(view) : Math.round(live.rowsPerSecond),
+      eta_seconds: live?.etaSeconds == null ? null : Math.ceil(live.etaSeconds),
     },
     reason: live === null ? null : live.reason,
     plan:
@@ -87,6 +92,13 @@ export function runShape(
     errors: view.errors,
     ...(callbacks === undefined ? {} : { callbacks: callbacks.map(callbackShape) }),
   };
+}
+
+/** Messages a second from the start to the end; null while the run is on. */
+function averageSpeed({ startedAt, endedAt, messagesDeleted }: RunView): number | null {
+  if (endedAt === null) return null;
+  const ms = Math.max(1, Date.parse(endedAt) - Date.parse(startedAt));
+  return Math.round((messagesDeleted * 1_000) / ms);
 }
 
 /** Reasons under which nothing moves until something else happens; resting and looking are work. */

@@ -21,6 +21,10 @@ export type EmbeddedWorld = {
   restart(instance: Instance): Promise<Instance>;
   /** Opens the folder, asks, closes it. No product process may have it open. */
   ask<T>(question: (oracle: Oracle) => Promise<T>): Promise<T>;
+  /** The same of a copy, so that a folder which a killed process left is not recovered by the question. */
+  askCopy<T>(question: (oracle: Oracle) => Promise<T>): Promise<T>;
+  /** Lets the time of claimed callbacks be over, as if their senders had died long ago. */
+  claimsRunOut(): Promise<void>;
 };
 
 type Template = { readonly parent: string; readonly before: Keys; readonly eligible: Keys };
@@ -52,15 +56,21 @@ function seededTemplate(rows: number): Promise<Template> {
   return made;
 }
 
-async function askFolder<T>(folder: string, question: (oracle: Oracle) => Promise<T>): Promise<T> {
+async function inFolder<T>(folder: string, work: (lite: PGlite) => Promise<T>): Promise<T> {
   const lite = await PGlite.create(folder);
   try {
-    return await question(
-      new Oracle({ query: (sql, values) => lite.query(sql, values === undefined ? [] : [...values]) }),
-    );
+    return await work(lite);
   } finally {
     await lite.close();
   }
+}
+
+function askFolder<T>(folder: string, question: (oracle: Oracle) => Promise<T>): Promise<T> {
+  return inFolder(folder, (lite) =>
+    question(
+      new Oracle({ query: (sql, values) => lite.query(sql, values === undefined ? [] : [...values]) }),
+    ),
+  );
 }
 
 export async function embeddedWorld(rows: number): Promise<EmbeddedWorld> {
@@ -92,6 +102,21 @@ export async function embeddedWorld(rows: number): Promise<EmbeddedWorld> {
     before: template.before,
     eligible: template.eligible,
     ask: (question) => askFolder(folder, question),
+    askCopy: async (question) => {
+      const copy = join(parent, 'copy');
+      await cp(folder, copy, { recursive: true });
+      try {
+        return await askFolder(copy, question);
+      } finally {
+        await rm(copy, { recursive: true, force: true });
+      }
+    },
+    claimsRunOut: () =>
+      inFolder(folder, async (lite) => {
+        await lite.query(
+          'UPDATE message_gc.outbox SET claimed_until = clock_timestamp() WHERE claimed_until IS NOT NULL',
+        );
+      }),
     start: async (env = {}) => {
       const instance = keep(
         await Instance.start({ DATABASE_URL: `pglite:${folder}`, LOG_LEVEL: 'trace', ...env }, 30_000),

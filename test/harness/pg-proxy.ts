@@ -49,14 +49,19 @@ export const statements = {
   ending: (seen: Seen) => /\bUPDATE\b[^;]*?\brun\b[^;]*?\bSET\b[^;]*?\boutcome\b/is.test(seen.text),
 } as const;
 
-/** The COMMIT of a transaction that deleted messages: they were asked on its connection since its BEGIN. */
-export function commitOfBatch(proxy: PgProxy): (seen: Seen) => boolean {
+/** The COMMIT of a transaction in which `what` was asked: on the same connection, since its BEGIN. */
+export function commitOf(proxy: PgProxy, what: (seen: Seen) => boolean): (seen: Seen) => boolean {
   return (seen) => {
     if (!statements.commit(seen)) return false;
     const asked = proxy.seen.filter(({ connection }) => connection === seen.connection);
     const begun = asked.findLastIndex((statement) => statements.begin(statement));
-    return begun >= 0 && asked.slice(begun).some((statement) => statements.messageDelete(statement));
+    return begun >= 0 && asked.slice(begun).some((statement) => what(statement));
   };
+}
+
+/** The COMMIT of a transaction that deleted messages. */
+export function commitOfBatch(proxy: PgProxy): (seen: Seen) => boolean {
+  return commitOf(proxy, statements.messageDelete);
 }
 
 export class PgProxy {

@@ -30,7 +30,7 @@ export type Delivery = {
 export class Receiver {
   readonly deliveries: Delivery[] = [];
   mode: ReceiverMode = 'ok';
-  /** Called with each delivery before it is answered: a test can kill the sender here. */
+  /** Called with each delivery before it is answered: a test can kill the sender here, or set the next mode. */
   onDelivery: (delivery: Delivery) => void = () => undefined;
   readonly #server: Server;
   readonly #streams = new Set<NodeJS.Timeout>();
@@ -57,7 +57,7 @@ export class Receiver {
         };
         receiver.deliveries.push(delivery);
         receiver.onDelivery(delivery);
-        receiver.#answer(response);
+        receiver.#answer(response, delivery.mode);
       });
     });
     await new Promise<void>((resolve, reject) => {
@@ -107,8 +107,8 @@ export class Receiver {
     });
   }
 
-  #answer(response: ServerResponse): void {
-    switch (this.mode) {
+  #answer(response: ServerResponse, mode: ReceiverMode): void {
+    switch (mode) {
       case 'ok':
         response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
         return;

@@ -42,9 +42,11 @@ test('a foreground run without a server ends with exit 4', async () => {
 test('a second process on an embedded folder is refused with words, and the first goes on', async () => {
   const world = await embeddedWorld(1_000);
   const instance = await world.start();
-  const second = await command('serve', `pglite:${world.folder}`);
-  expect(second.code, said(second)).toBeGreaterThan(0);
-  expect(said(second)).toContain(world.folder);
+  for (const words of ['serve', 'gc', 'status']) {
+    const second = await command(words, `pglite:${world.folder}`);
+    expect([words, second.code], said(second)).toEqual([words, 3]);
+    expect(said(second), 'where to ask instead').toContain(instance.url);
+  }
   await instance.collect();
   await world.receiver.waitForAccepted(1);
   expect(instance.isAlive).toBe(true);

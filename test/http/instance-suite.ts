@@ -8,7 +8,7 @@ import { outcomeOf, runOf, runsOf, waitForEnd, waitForRun } from '../harness/col
 import type { Environment, Instance } from '../harness/instance.js';
 import type { Keys, Oracle } from '../harness/oracle.js';
 import type { Receiver } from '../harness/receiver.js';
-import { within } from '../harness/wait.js';
+import { until, within } from '../harness/wait.js';
 
 /** What both worlds have. `ask` is called when the instance has stopped: the embedded database has one user. */
 export type InstanceWorld = {
@@ -46,9 +46,15 @@ async function expectExact(world: InstanceWorld, instance: Instance, told: numbe
   expect(instance.strayOutput, 'standard output that is no JSON line').toEqual([]);
 }
 
-export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld>): void {
+/** `large`: messages enough for a run that a request can meet half-way; `small`: for all other tests. */
+export type Sizes = { readonly small: number; readonly large: number };
+
+export function instanceSuite(
+  makeWorld: (rows: number) => Promise<InstanceWorld>,
+  { small, large }: Sizes,
+): void {
   test('a PUT is answered at once, and one callback tells the exact number, in the published bodies', async () => {
-    const world = await makeWorld(8_000);
+    const world = await makeWorld(small);
     const instance = await world.start();
     expect(instance.lines[0]?.['msg'], 'the first log line').toBe('listening');
 
@@ -85,7 +91,7 @@ export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld
   });
 
   test('ten PUTs at once make one run and one callback', async () => {
-    const world = await makeWorld(8_000);
+    const world = await makeWorld(small);
     const instance = await world.start();
     const answers = await Promise.all(Array.from({ length: 10 }, () => instance.api('PUT', gcPath)));
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
@@ -105,7 +111,7 @@ export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld
   });
 
   test('a PUT during a run joins it, and one after its end makes a run with nothing to delete that tells 0', async () => {
-    const world = await makeWorld(20_000);
+    const world = await makeWorld(large);
     const instance = await world.start();
     const first = await instance.api('PUT', gcPath);
     const second = await instance.api('PUT', gcPath);
@@ -127,46 +133,38 @@ export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld
     await expectExact(world, instance, world.eligible.size);
   });
 
-  test('a receiver that fails, redirects and drops the answer is told again until it answers 200, in the same words', async () => {
-    const world = await makeWorld(2_000);
+  test('a receiver that fails, redirects and drops the answer is told again in the same words; a 200 ends it, whatever follows', async () => {
+    const world = await makeWorld(small);
     const instance = await world.start();
-    const modes = ['fail500', 'redirect', 'dropAnswer', 'ok'] as const;
-    world.receiver.mode = modes[0];
-    world.receiver.onDelivery = () => {
-      // The answer to this delivery is given in the mode that was; the next one meets the next mode.
-      const next = modes[Math.min(world.receiver.deliveries.length, modes.length - 1)] ?? 'ok';
-      setImmediate(() => {
-        world.receiver.mode = next;
-      });
+    const { receiver } = world;
+    // The last one answers 200 and a body without end, which must not hold the instance up.
+    const modes = ['fail500', 'redirect', 'dropAnswer', 'endless'] as const;
+    receiver.mode = modes[0];
+    receiver.onDelivery = () => {
+      receiver.mode = modes[receiver.deliveries.length] ?? 'ok';
     };
-    await instance.collect();
-    await world.receiver.waitForAccepted(1, 20_000);
+    const run = await instance.collect();
+    await receiver.waitFor(modes.length);
+    const after = await instance.collect();
+    await receiver.waitForAccepted(1);
     expect(
-      world.receiver.deliveries.map(({ mode }) => mode),
-      'a redirect is not followed',
-    ).toEqual([...modes]);
-    expect(world.receiver.byId.size, 'webhook-ids').toBe(1);
+      receiver.deliveries.map(({ mode, headers }) => [mode, headers['x-request-id']]),
+      'a redirect is not followed, and what was answered with 200 does not come again',
+    ).toEqual([...modes.map((mode) => [mode, run]), ['ok', after]]);
+    expect(receiver.byId.size, 'webhook-ids').toBe(2);
     expect(
-      [...world.receiver.byId.values()].map((bodies) => bodies.size),
+      [...receiver.byId.values()].map((bodies) => bodies.size),
       'bodies',
-    ).toEqual([1]);
+    ).toEqual([1, 1]);
+    expect(receiver.deliveries.map((delivery) => outcomeOf(delivery).messages_deleted)).toEqual([
+      ...modes.map(() => world.eligible.size),
+      0,
+    ]);
     await expectExact(world, instance, world.eligible.size);
   });
 
-  test('a receiver that answers without end cannot hold the instance up', async () => {
-    const world = await makeWorld(2_000);
-    const instance = await world.start();
-    world.receiver.mode = 'endless';
-    await instance.collect();
-    await world.receiver.waitFor(1);
-    expect((await instance.api('GET', gcPath)).status).toBe(200);
-    world.receiver.mode = 'ok';
-    await stopped(instance);
-    expect(world.receiver.byId.size).toBe(1);
-  });
-
   test('a callback without a URL waits through a restart and is sent when one is set', async () => {
-    const world = await makeWorld(2_000);
+    const world = await makeWorld(small);
     const instance = await world.start();
     await instance.setWebhook('');
     const run = await instance.collect();
@@ -184,26 +182,32 @@ export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld
     await expectExact(world, again, delivery === undefined ? -1 : outcomeOf(delivery).messages_deleted);
   });
 
-  test('a callback that a receiver refused survives a restart', async () => {
-    const world = await makeWorld(2_000);
+  test('callbacks that a receiver refused, or never answered, hold nothing up and survive a restart', async () => {
+    const world = await makeWorld(small);
     const instance = await world.start();
-    world.receiver.mode = 'fail500';
-    await instance.collect();
-    await world.receiver.waitFor(2);
+    const { receiver } = world;
+    receiver.mode = 'fail500';
+    const first = await instance.collect();
+    await receiver.waitFor(2);
+    receiver.mode = 'hang';
+    await until('an attempt that is not answered', 10_000, () => receiver.deliveries.at(-1)?.mode === 'hang');
+    const second = await instance.collect();
+    await waitForEnd(instance, second);
     await stopped(instance);
-    world.receiver.mode = 'ok';
+    receiver.mode = 'ok';
     const again = await world.restart(instance);
-    await world.receiver.waitForAccepted(1);
-    expect(world.receiver.byId.size, 'webhook-ids').toBe(1);
+    const accepted = await receiver.waitForAccepted(2);
+    expect(new Set(accepted.map(({ headers }) => headers['x-request-id']))).toEqual(new Set([first, second]));
+    expect(receiver.byId.size, 'webhook-ids').toBe(2);
     expect(
-      [...world.receiver.byId.values()].map((bodies) => bodies.size),
+      [...receiver.byId.values()].map((bodies) => bodies.size),
       'bodies',
-    ).toEqual([1]);
+    ).toEqual([1, 1]);
     await expectExact(world, again, world.eligible.size);
   });
 
   test('DELETE cancels the run: failed, with the true number and who did it', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(large);
     const instance = await world.start();
     const run = await instance.collect();
     await waitForRun(instance, run, 'at work', 20_000, ({ messages_deleted }) => messages_deleted > 0);
@@ -232,7 +236,7 @@ export function instanceSuite(makeWorld: (rows: number) => Promise<InstanceWorld
   });
 
   test('without a token, and for what is not there, the error envelope is answered', async () => {
-    const world = await makeWorld(2_000);
+    const world = await makeWorld(small);
     const instance = await world.start();
     const stranger = await instance.send('PUT', gcPath);
     const unknown = await instance.api('GET', `${gcPath}/${'0'.repeat(32)}`);

@@ -8,13 +8,16 @@ import { describePostgres } from '../engines.js';
 afterAll(dropTemplates);
 
 describePostgres('an instance on PostgreSQL', () => {
-  instanceSuite(async (rows) => {
-    const world = await postgresWorld(rows);
-    return { ...world, ask: (question) => question(world.oracle) };
-  });
+  instanceSuite(
+    async (rows) => {
+      const world = await postgresWorld(rows);
+      return { ...world, ask: (question) => question(world.oracle) };
+    },
+    { small: 4_000, large: 60_000 },
+  );
 
   test('without a database it listens, says so, answers a PUT with 1014, and works as soon as the database is there', async () => {
-    const world = await postgresWorld(2_000);
+    const world = await postgresWorld(4_000);
     // The key of the tokens must be known without the database for a token to be worth anything.
     const env = { WA_WEB_JWT_CRYPTO_KEY: 'a key of the tests, long enough' };
     const before = await world.start(env);

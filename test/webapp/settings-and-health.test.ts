@@ -58,12 +58,12 @@ describe('settings', () => {
     expect(world.settings).toMatchObject({ heartbeatIntervalS: 9, unhealthyIntervalS: 99 });
   });
 
-  it('warn of an http:// URL without showing its path, or refuse it', async () => {
+  it('tell of a changed URL without its path; health warns of http://, unless it is refused', async () => {
     const world = new World();
     const { patch, get } = await open(world);
     expect((await patch({ webhooks: { url: 'http://127.0.0.1:9/hidden' } })).statusCode).toBe(200);
-    const warning = world.lines.find(({ level }) => level === 'warn');
-    expect(warning?.facts).toStrictEqual({ host: '127.0.0.1:9' });
+    const line = world.lines.find(({ words }) => words.includes('webhook URL'));
+    expect(line?.facts).toStrictEqual({ host: '127.0.0.1:9' });
     expect(JSON.stringify(world.lines)).not.toContain('hidden');
     expect((await get('/v1/health')).json().health.warnings[0]).toContain('http://');
     const strict = await open(new World(), { requireHttps: true });
@@ -118,6 +118,17 @@ describe('metrics', () => {
       labels: { node: '9dfe77618dba', result: 'ok', method: 'GET_v1_health' },
       value: 1,
     });
+  });
+
+  it('know how long the answers took', async () => {
+    const world = new World();
+    const { get } = await open(world);
+    await get('/v1/health');
+    const { metrics } = (await get('/metrics')).json();
+    const took = metrics.api_requests_duration_ms_sum.data.find(
+      (one: { labels: { method: string } }) => one.labels.method === 'GET_v1_health',
+    );
+    expect(took.value).toBeGreaterThan(0);
   });
 
   it.each([

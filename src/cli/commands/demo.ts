@@ -39,7 +39,7 @@ export function register(program: Command): void {
 }
 
 async function demonstrate({ config, words }: DemoWorld, rows: number, output: Output): Promise<boolean> {
-  output.print(`message-gc demo: ${formatCount(rows)} messages in a ${words}\n`);
+  output.print(`message-gc demo: ${formatCount(rows)} messages in ${words}\n`);
   const seedStartedAt = performance.now();
   const before = await withStore(config, { migrate: true }, async (store) => {
     await store.ownTables.seed({ rows, processed: 0.7, onProgress: () => undefined });

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
-import { exitCodes, Refusal } from '../../core/errors.js';
+import { exitCodes, Refusal, StoreError } from '../../core/errors.js';
 import type { Finding } from '../../core/ports.js';
 import { silentLog } from '../../kit/log.js';
 import { openStore } from '../../storage/open-store.js';
@@ -22,9 +22,11 @@ export function register(program: Command): void {
       const output = createOutput({ json: options.json === true });
       const store = openStore({ database: config.database, workers: 1, log: silentLog });
       try {
-        // A missing ledger or a table that is not ours is a finding here; an unreachable server is not.
+        // A missing ledger, a missing privilege or a table that is not ours is a finding here; an unreachable server is not.
         await prepareOrRefuse(store, config.database.where, false).catch((error: unknown) => {
-          if (!(error instanceof Refusal) || error.reason !== 'refused') throw error;
+          if (!(error instanceof Refusal)) throw error;
+          const isDenied = error.cause instanceof StoreError && error.cause.kind === 'denied';
+          if (error.reason !== 'refused' && !isDenied) throw error;
           // Another process has the embedded database: nothing can be examined.
           if (config.database.engine === 'pglite' && error.message.includes('.lock')) throw error;
         });

@@ -53,9 +53,12 @@ async function beforeNextKey(
   return next === null ? null : [String(BigInt(next[0] ?? '0') - 1n)];
 }
 
-/** Whole numbers of any size add and compare here as they do in the database; it saves a round trip per batch. */
+/**
+ * Whole numbers of any size add and compare here as they do in the database; it saves a round trip per batch. Without
+ * an upper bound (a plan that saw nothing eligible) the walk ends where no key follows.
+ */
 function added(from: Bound, high: Bound, units: number): Bound {
-  const top = BigInt(high[0] ?? '0');
   const sum = BigInt(from[0] ?? '0') + BigInt(units);
+  const top = high[0] === undefined ? sum : BigInt(high[0]);
   return [String(sum < top ? sum : top)];
 }

@@ -39,8 +39,8 @@ export async function deletePlain(
     parameters.values,
   );
   const keys = keysOf(rows[0]);
-  await verifyGuards(client, budget, request);
   const dependents = await deleteDependents(client, budget, request, keys);
+  await verifyGuards(client, budget, request);
   return { deleted: keys.count, dependents, skipped: 0 };
 }
 

@@ -29,7 +29,6 @@ export async function deleteSkippingLocked(
   );
   const locked = keysOf(rows[0]);
   const keys = locked.count === 0 ? locked : await withoutBusyDependents(client, budget, request, locked);
-  await verifyGuards(client, budget, request);
   let deleted = 0;
   let dependents = {};
   if (keys.count > 0) {
@@ -38,6 +37,7 @@ export async function deleteSkippingLocked(
     if (plan.foreignKeys === 'messages_first')
       dependents = await deleteDependents(client, budget, request, keys);
   }
+  await verifyGuards(client, budget, request);
   return { deleted, dependents, skipped: await countLeft(client, budget, request, where, parameters) };
 }
 

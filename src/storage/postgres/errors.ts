@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorKind, wordsOf } from '../../core/errors.js';
+import { Refusal, StoreError, type StoreErrorKind, wordsOf } from '../../core/errors.js';
 
 /**
  * What each SQLSTATE and socket error means for us: the only table of retryability for PostgreSQL.
@@ -65,8 +65,12 @@ function codeOf(error: unknown): string {
   return '';
 }
 
-/** Translated once, here; words and cause are kept. */
+/**
+ * Translated once, here; words and cause are kept. A Refusal (the embedded folder belongs to another process) is
+ * thrown on: it has its words already, and waiting does not mend it.
+ */
 export function translate(error: unknown, doing: string): StoreError {
+  if (error instanceof Refusal) throw error;
   if (error instanceof StoreError) return error;
   const { kind, code } = kindOf(error);
   return new StoreError(kind, code, doing, wordsOf(error), error);

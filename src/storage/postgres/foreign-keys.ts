@@ -12,7 +12,7 @@ import type { ForeignKeyMode } from '../../core/run.js';
  *     triggers would not fire;
  * (c) `row_security = off` in our sessions, so that a policy is an error and not a filter;
  * (d) the privilege to set the parameter;
- * (e) inside every batch, after the first DELETE has taken its table lock, `shapeQuery` still gives the plan's value.
+ * (e) inside every batch, after its last DELETE has taken its table lock, `shapeQuery` still gives the plan's value.
  */
 type Queryable = Pick<Pool | PoolClient, 'query'>;
 
@@ -118,7 +118,7 @@ async function missingPrivilege(client: Queryable): Promise<string | null> {
 /**
  * (e): one text that changes with every foreign key, trigger, rule and child of the tables, whatever their state.
  * `ALTER TABLE … ADD FOREIGN KEY` and `CREATE TRIGGER` need a lock that our DELETE's lock refuses, so a value read
- * after the DELETE holds until COMMIT. (Left out, a foreign key added in mid-run left an orphan.)
+ * after the DELETEs holds until COMMIT. (Left out, a foreign key added in mid-run left an orphan.)
  */
 export const shapeQuery = `SELECT md5(coalesce(string_agg(part, ';' ORDER BY part), '')) AS shape FROM (
   SELECT 'f' || oid || ':' || conrelid || ':' || confrelid || ':' || confdeltype::text || ':' || conkey::text AS part

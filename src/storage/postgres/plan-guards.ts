@@ -5,8 +5,10 @@ import type { LockBudget } from './lock-budget.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 
 /**
- * Read after the batch's first DELETE or FOR UPDATE has taken its table lock, which holds off whoever would change
- * the answer: the table's file (a rewritten table has other blocks) and, where checks are left out, its shape.
+ * The table's file (a rewritten table has other blocks) and, where checks are left out, its shape. Read after the
+ * batch's last DELETE: only then every table that loses rows has the lock that holds off whoever would change the
+ * answer. (FOR UPDATE is not enough: a foreign key that was added after it left orphans, and so did one into the
+ * dependents that was added between the two DELETEs.)
  */
 export async function verifyGuards(
   client: PoolClient,

@@ -7,6 +7,7 @@ import { readTableFacts, type TableFacts } from './catalogue.js';
 import { kindOf, translate } from './errors.js';
 import { chooseForeignKeyMode, readShape } from './foreign-keys.js';
 import { quoted, quotedTable } from './names.js';
+import { readMoves } from './moved-rows.js';
 import { keyColumns, Parameters, processedSql, textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
@@ -37,6 +38,8 @@ async function choose(sessions: Sessions, client: PoolClient, { mapping, retenti
   const facts = await readTableFacts(client, mapping);
   const foreignKeys = await chooseForeignKeyMode(client, mapping, facts.oids);
   const walk = chooseWalk(facts);
+  const moves =
+    walk.walk === 'blocks' && sessions.engine === 'postgresql' ? await readMoves(client, facts.oid) : null;
   const rows = facts.rows > 0 ? facts.rows : facts.blocks * 20;
   const plan: Plan = {
     horizon,
@@ -53,6 +56,7 @@ async function choose(sessions: Sessions, client: PoolClient, { mapping, retenti
       oids: JSON.stringify(facts.oids),
       file: facts.file,
       shape: await readShape(client, facts.oids),
+      ...(moves === null ? {} : { moves }),
     },
     why: `${walk.why}; ${foreignKeys.why}`,
   };

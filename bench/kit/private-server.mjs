@@ -1,0 +1,146 @@
+// A PostgreSQL cluster of our own, made by initdb with its default settings in a temporary folder and removed at the
+// end: what is measured depends on nobody's configuration, and nobody's database is touched.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+
+const startMs = 30_000;
+
+/**
+ * @typedef {object} PrivateServer
+ * @property {string} url   of the database `postgres`
+ * @property {number} pid   of the server's first process
+ * @property {() => Promise<void>} stop  ends it and removes its folder
+ */
+
+/**
+ * @param {{ isDurable: boolean }} options  false: fsync off, to see that things run without waiting for a disk
+ * @returns {Promise<PrivateServer>}
+ */
+export async function startPrivateServer({ isDurable }) {
+  const programs = findPrograms();
+  const owner = ownerOfServer();
+  const folder = mkdtempSync(join(tmpdir(), 'message-gc-bench-'));
+  if (owner !== null) chownSync(folder, owner.uid, owner.gid);
+  const data = join(folder, 'data');
+  const logFile = join(folder, 'server.log');
+  const as = owner ?? {};
+  try {
+    // One locale and encoding everywhere, so that text indexes cost the same on every machine.
+    const made = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale'];
+    execFileSync(join(programs, 'initdb'), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+  const port = await freePort();
+  const log = openSync(logFile, 'a');
+  if (owner !== null) chownSync(logFile, owner.uid, owner.gid);
+  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`];
+  if (!isDurable) settings.push('fsync=off');
+  const child = spawn(
+    join(programs, 'postgres'),
+    ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
+    // A group of its own: an interrupt of the terminal is for us, who drop and stop in order.
+    { ...as, cwd: folder, stdio: ['ignore', log, log], detached: true },
+  );
+  closeSync(log);
+  const ended = new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', resolve);
+  });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const atExit = () => {
+    if (child.exitCode === null) child.kill('SIGQUIT');
+    remove();
+  };
+  process.once('exit', atExit);
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const stop = async () => {
+    // At once and without a last checkpoint: nothing in it is wanted any more.
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGQUIT');
+    await ended;
+    process.off('exit', atExit);
+    remove();
+  };
+  try {
+    await untilItAnswers(url, child);
+  } catch (error) {
+    const words = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-2_000) : '';
+    await stop();
+    throw new Error(`The private server did not start. ${words}`, { cause: error });
+  }
+  return { url, pid: child.pid ?? 0, stop };
+}
+
+/** @param {string} url @param {import('node:child_process').ChildProcess} child */
+async function untilItAnswers(url, child) {
+  const deadline = performance.now() + startMs;
+  for (;;) {
+    const client = new pg.Client({ connectionString: url });
+    try {
+      await client.connect();
+      return;
+    } catch (error) {
+      if (child.exitCode !== null || performance.now() > deadline) throw error;
+      await sleep(50);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+}
+
+/** The newest installed version; Debian keeps the server's programs out of PATH. */
+function findPrograms() {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...versions.map((one) => join(debian, one, 'bin')),
+  ];
+  const found = folders.find(
+    (folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')),
+  );
+  if (found === undefined)
+    throw new Error(
+      'No PostgreSQL server is installed here (initdb, postgres). Name a running one with --server URL',
+    );
+  return found;
+}
+
+/** PostgreSQL refuses to run as root; its package's user does it then. Null: as whoever called. */
+function ownerOfServer() {
+  if (process.getuid?.() !== 0) return null;
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith('postgres:'));
+  const [, , uid, gid] = line?.split(':') ?? [];
+  if (uid === undefined || gid === undefined)
+    throw new Error('PostgreSQL does not run as root, and there is no user "postgres". Call as another user');
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}

@@ -49,6 +49,8 @@ export function sessionSettings(
     'foreign_key_checks = 1',
     'sql_safe_updates = 0',
     'group_concat_max_len = 1048576',
+    // A range written out for two columns would be read as a union of two, out of order.
+    `optimizer_switch = 'index_merge=off'`,
     `innodb_lock_wait_timeout = ${lockWaitSeconds}`,
     `lock_wait_timeout = ${lockWaitSeconds}`,
   ];

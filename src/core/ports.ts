@@ -145,6 +145,11 @@ export type BatchAnswer =
       readonly before: { readonly deleted: number; readonly batches: number };
       /** Milliseconds during which message rows were locked. */
       readonly lockedMs: number;
+      /**
+       * Milliseconds of what grows with the range, without round trips and COMMIT: a batch is made smaller for these
+       * alone, or a slow disk would make it ever smaller and never shorter. Absent: the whole time counts.
+       */
+      readonly sizedMs?: number;
       readonly maxRate: number | null;
     }
   /** The span is not ours any more, or the run has ended. */

@@ -99,7 +99,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     failures = 0;
     hand.budget.succeeded();
     hand.rate.setLimit(answer.maxRate);
-    size.succeeded(answer.walked, ms);
+    size.succeeded(answer.walked, answer.sizedMs ?? ms);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(
       {

@@ -26,7 +26,7 @@ export const mariadbStatements = {
   /** The statement that deletes messages; in the form by keys it names the table with its alias. */
   messageDelete: (text: string): boolean =>
     /\bFOR DELETE (?:m )?FROM `messages`/.test(text.replaceAll(/\s+/g, ' ')),
-  ending: (text: string): boolean => /^update `message_gc_run` set `state` = 'ended'/.test(text),
+  ending: (text: string): boolean => text.startsWith("update `message_gc_run` set `state` = 'ended'"),
   commitOfBatch: (text: string, link: MariadbLink): boolean =>
     text === 'COMMIT' && link.inTransaction.some(mariadbStatements.messageDelete),
 };

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +20,8 @@ export function whyNoCluster(): string | null {
   if (server === undefined) return 'there is no mariadbd (apt-get install mariadb-server)';
   if (provider === undefined) return 'there is no Galera provider (apt-get install galera-4)';
   if (spawnSync('rsync', ['--version']).status !== 0) return 'there is no rsync (apt-get install rsync)';
-  if (spawnSync('mariadb-install-db', ['--help']).error !== undefined) return 'there is no mariadb-install-db';
+  if (spawnSync('mariadb-install-db', ['--help']).error !== undefined)
+    return 'there is no mariadb-install-db';
   return null;
 }
 
@@ -37,6 +38,7 @@ export type Galera = { readonly nodes: readonly GaleraNode[]; stop(): Promise<vo
 
 export async function startCluster(size = 3): Promise<Galera> {
   const folder = await mkdtemp(join(tmpdir(), 'mgc-galera-'));
+  await giveAway(folder);
   const ports = await freePorts(size * 4);
   const group = Array.from({ length: size }, (_, place) => `127.0.0.1:${ports[place * 4 + 1]}`).join(',');
   const nodes: Member[] = [];
@@ -79,6 +81,7 @@ class Member implements GaleraNode {
 
   async install(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
+    await giveAway(this.#folder);
     const made = spawnSync(
       'mariadb-install-db',
       [
@@ -86,7 +89,7 @@ class Member implements GaleraNode {
         `--datadir=${join(this.#folder, 'data')}`,
         '--auth-root-authentication-method=normal',
         '--skip-test-db',
-        ...asRoot(),
+        ...asUser(),
       ],
       { encoding: 'utf8' },
     );
@@ -99,11 +102,11 @@ class Member implements GaleraNode {
       server ?? '',
       [
         '--no-defaults',
-        ...asRoot(),
+        ...asUser(),
         `--datadir=${join(this.#folder, 'data')}`,
         `--socket=${join(this.#folder, 's')}`,
         `--pid-file=${join(this.#folder, 'pid')}`,
-        `--log-error=${join(this.#folder, 'log')}`,
+        `--log-error=${join(this.#folder, 'log.err')}`,
         `--port=${port}`,
         '--bind-address=127.0.0.1',
         '--skip-name-resolve',
@@ -118,7 +121,7 @@ class Member implements GaleraNode {
         `--wsrep-node-address=127.0.0.1:${group}`,
         '--wsrep-sst-method=rsync',
         `--wsrep-sst-receive-address=127.0.0.1:${transfer}`,
-        `--wsrep-provider-options=base_port=${group};gmcast.listen_addr=tcp://127.0.0.1:${group};ist.recv_addr=127.0.0.1:${increments};gcache.size=64M;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S`,
+        `--wsrep-provider-options=base_port=${group};gmcast.listen_addr=tcp://127.0.0.1:${group};ist.recv_addr=127.0.0.1:${increments};gcache.size=64M;evs.suspect_timeout=PT3S`,
       ],
       { stdio: 'ignore' },
     );
@@ -139,8 +142,8 @@ class Member implements GaleraNode {
   }
 
   async log(): Promise<string> {
-    const text = await readFile(join(this.#folder, 'log'), 'utf8').catch(() => '');
-    return text.split('\n').slice(-25).join('\n');
+    const text = await readFile(join(this.#folder, 'log.err'), 'utf8').catch(() => '');
+    return text.split('\n').slice(-60).join('\n');
   }
 
   async #isReady(): Promise<boolean> {
@@ -158,9 +161,17 @@ class Member implements GaleraNode {
   }
 }
 
-/** The server refuses to run as root by accident. */
-function asRoot(): readonly string[] {
-  return process.getuid?.() === 0 ? ['--user=root'] : [];
+/** As root, servers run as the package's own user: the transfer between them drops root's rights and could not write. */
+const isRoot = process.getuid?.() === 0;
+
+function asUser(): readonly string[] {
+  return isRoot ? ['--user=mysql'] : [];
+}
+
+async function giveAway(folder: string): Promise<void> {
+  if (!isRoot) return;
+  const id = (flag: string): number => Number(spawnSync('id', [flag, 'mysql'], { encoding: 'utf8' }).stdout);
+  await chown(folder, id('-u'), id('-g'));
 }
 
 async function freePorts(count: number): Promise<readonly number[]> {

@@ -93,10 +93,18 @@ export async function mariadbWorld(rows: number): Promise<MariadbWorld> {
   };
 }
 
-/** The oracle's questions, in this family's words, on a connection of its own. */
-export async function mariadbOracle(url: string, closers: (() => Promise<unknown>)[]): Promise<Oracle> {
+/**
+ * The oracle's questions, in this family's words, on a connection of its own.
+ * @param settings a statement for that connection: on a cluster it must wait for what other machines have committed
+ */
+export async function mariadbOracle(
+  url: string,
+  closers: (() => Promise<unknown>)[],
+  settings: string | null = null,
+): Promise<Oracle> {
   const asker = await mariadbClient(url);
   closers.push(() => asker.end());
+  if (settings !== null) await asker.query(settings);
   return new Oracle({
     async query(sql) {
       const asked = inMariadb(sql)

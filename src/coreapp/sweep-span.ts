@@ -99,7 +99,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     failures = 0;
     hand.budget.succeeded();
     hand.rate.setLimit(answer.maxRate);
-    size.succeeded(answer.walked, ms);
+    // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
+    size.succeeded(answer.walked, answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(
       {

@@ -53,7 +53,9 @@ async function attempt(
   request: BatchRequest,
 ): Promise<BatchAnswer> {
   const { plan, skipLocked, tell } = request;
+  const begunAt = performance.now();
   await begin(client, budget, sessions, plan.foreignKeys === 'messages_first');
+  const roundTripMs = performance.now() - begunAt;
   // Who makes a span writes the run row first: parking what is skipped may make one.
   const parkedNo = skipLocked ? await reserveSpan(client, request) : null;
   const seen = await lockSpan(client, request);
@@ -61,12 +63,14 @@ async function attempt(
   if (seen.paused) return rollback(client, { kind: 'paused' });
   const range = await nextRange(client, request, seen.cursor, seen.high);
   let result: Deleted = nothingDeleted;
+  let workMs = 0;
   if (!range.isEmpty) {
     tell?.('deleting');
     budget.start();
     result = skipLocked
       ? await deleteSkippingLocked(client, budget, request, range)
       : await deletePlain(client, budget, request, range);
+    workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }
   const isDone = textOf(range.to) === seen.high;
@@ -113,6 +117,7 @@ async function attempt(
     spanDone: isDone,
     before: { deleted: seen.deleted, batches: seen.batches },
     lockedMs,
+    workMs,
     maxRate: seen.maxRate,
   };
 }

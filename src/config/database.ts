@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** Where the store is. `where` is for people: no password in it. */
@@ -13,6 +14,8 @@ type Parts = {
   readonly username: string;
   readonly password: string;
   readonly namePrefix: string;
+  /** Files; null: not given. */
+  readonly ssl: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
   readonly data: string;
 };
 
@@ -26,6 +29,8 @@ export function chooseDatabase(parts: Parts): Database | { readonly problem: str
   url.username = encodeURIComponent(parts.username);
   url.password = encodeURIComponent(parts.password);
   url.pathname = `/${encodeURIComponent(`${parts.namePrefix}message_gc`)}`;
+  const problem = addSsl(url, parts.ssl);
+  if (problem !== null) return { problem };
   return { engine: 'postgresql', url: url.href, where: withoutPassword(url) };
 }
 
@@ -57,6 +62,24 @@ function fromUrl(text: string): Database | { readonly problem: string } {
     };
   }
   return { problem: `DATABASE_URL begins with ${url.protocol}//, expected postgres:// or pglite:DIR` };
+}
+
+/** The driver reads the files; that they are there is asked here, where the words can name the variable. */
+function addSsl(url: URL, { ca, cert, key }: Parts['ssl']): string | null {
+  const files = { WA_DB_SSL_CA: ca, WA_DB_SSL_CERT: cert, WA_DB_SSL_KEY: key };
+  for (const [name, file] of Object.entries(files)) {
+    if (file !== null && !existsSync(file)) return `${name} is "${file}", expected a file; there is none`;
+  }
+  if (ca === null && (cert !== null || key !== null))
+    return 'WA_DB_SSL_CERT or WA_DB_SSL_KEY is set without WA_DB_SSL_CA, which says whom to trust';
+  if ((cert === null) !== (key === null))
+    return 'WA_DB_SSL_CERT and WA_DB_SSL_KEY are a pair; one is missing';
+  if (ca === null) return null;
+  url.searchParams.set('sslmode', 'verify-full');
+  url.searchParams.set('sslrootcert', resolve(ca));
+  if (cert !== null) url.searchParams.set('sslcert', resolve(cert));
+  if (key !== null) url.searchParams.set('sslkey', resolve(key));
+  return null;
 }
 
 function embedded(folder: string): Database {

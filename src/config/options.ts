@@ -52,6 +52,21 @@ export const options = {
     default: '',
     says: 'With `WA_DB_ENGINE`: the database is `<prefix>message_gc`.',
   },
+  dbSslCa: {
+    env: 'WA_DB_SSL_CA',
+    default: null,
+    says: "With `WA_DB_ENGINE`: file with the certificate authority (PEM). The connection is then encrypted, and the server's certificate and host name are verified. With `DATABASE_URL` use its `sslmode` and `sslrootcert`.",
+  },
+  dbSslCert: {
+    env: 'WA_DB_SSL_CERT',
+    default: null,
+    says: 'With `WA_DB_SSL_CA`: file with the certificate that this client shows (PEM).',
+  },
+  dbSslKey: {
+    env: 'WA_DB_SSL_KEY',
+    default: null,
+    says: 'With `WA_DB_SSL_CERT`: file with its key (PEM).',
+  },
   data: {
     env: 'MESSAGE_GC_DATA',
     default: './message-gc-data',

@@ -3,8 +3,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startPrivateServer } from '../../bench/kit/private-server.mjs';
 import { describePostgres } from '../engines.js';
 import { outcomeOf, runOf, waitForEnd } from '../harness/collection.js';
-import { Instance, seed } from '../harness/instance.js';
+import { Instance } from '../harness/instance.js';
 import { Oracle } from '../harness/oracle.js';
+import { seed } from '../harness/processes.js';
 import { Receiver } from '../harness/receiver.js';
 import { until } from '../harness/wait.js';
 

@@ -5,10 +5,11 @@
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { Application } from './application.js';
-import { type Environment, Instance, seed } from './instance.js';
+import { Instance } from './instance.js';
 import { type Keys, Oracle } from './oracle.js';
 import { type WaitsWatch, watchLockWaits } from './lock-waits.js';
 import { PgProxy } from './pg-proxy.js';
+import { type Environment, seed } from './processes.js';
 import { Receiver } from './receiver.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
 import { until } from './wait.js';

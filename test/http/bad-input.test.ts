@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { dropEmbeddedTemplates, embeddedWorld } from '../harness/embedded-world.js';
-import { adminPassword, type CommandResult, runCommand } from '../harness/instance.js';
+import { adminPassword } from '../harness/instance.js';
+import { type CommandResult, runCommand } from '../harness/processes.js';
 import { createScratchDatabase, postgresBase } from '../harness/scratch-database.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { describePostgres } from '../engines.js';

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
  * @property {string} out          folder for the JSON files
  * @property {string | null} server  URL of a PostgreSQL database whose user may create databases; null: a private one
  * @property {boolean} noisy       said by the caller: something else works on this machine
+ * @property {number} patience     seconds to wait for a quiet machine before each measured piece
  */
 
 export const resultsFolder = fileURLToPath(new URL('../results', import.meta.url));
@@ -24,6 +25,7 @@ export const optionsHelp = `  --repeats N   how often each variant is measured (
   --out DIR     where the JSON files go (default bench/results)
   --server URL  a running PostgreSQL instead of a private one; scratch databases are made there and dropped
   --noisy       mark the result: something else works on this machine
+  --patience S  wait up to S seconds for a quiet machine before each measured piece (default 0)
 Without --server a private cluster with default settings is made in the temporary folder and removed at the end.`;
 
 /**
@@ -41,6 +43,7 @@ export function readOptions(args) {
       out: { type: 'string' },
       server: { type: 'string' },
       noisy: { type: 'boolean', default: false },
+      patience: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -52,6 +55,7 @@ export function readOptions(args) {
     out: values.out ?? (smoke ? join(tmpdir(), 'message-gc-bench-smoke') : resultsFolder),
     server: values.server ?? null,
     noisy,
+    patience: wholeNumber('--patience', values.patience) ?? 0,
     names: positionals,
     help: values.help,
   };

@@ -22,7 +22,9 @@ const startMs = 30_000;
 /**
  * @typedef {object} PrivateServer
  * @property {string} url   of the database `postgres`
- * @property {number} pid   of the server's first process
+ * @property {number} pid   of the server's first process, when it was first started
+ * @property {() => Promise<void>} crash  kills all of its processes at once, as a power cut would
+ * @property {() => Promise<void>} startAgain  at the same address, over the same data
  * @property {() => Promise<void>} stop  ends it and removes its folder
  */
 
@@ -47,21 +49,25 @@ export async function startPrivateServer({ isDurable }) {
     throw error;
   }
   const port = await freePort();
-  const log = openSync(logFile, 'a');
-  if (owner !== null) chownSync(logFile, owner.uid, owner.gid);
   const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`];
   if (!isDurable) settings.push('fsync=off');
-  const child = spawn(
-    join(programs, 'postgres'),
-    ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
-    // A group of its own: an interrupt of the terminal is for us, who drop and stop in order.
-    { ...as, cwd: folder, stdio: ['ignore', log, log], detached: true },
-  );
-  closeSync(log);
-  const ended = new Promise((resolve) => {
-    child.once('exit', resolve);
-    child.once('error', resolve);
-  });
+  const launch = () => {
+    const log = openSync(logFile, 'a');
+    if (owner !== null) chownSync(logFile, owner.uid, owner.gid);
+    const child = spawn(
+      join(programs, 'postgres'),
+      ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
+      // A group of its own: an interrupt of the terminal is for us, who drop and stop in order.
+      { ...as, cwd: folder, stdio: ['ignore', log, log], detached: true },
+    );
+    closeSync(log);
+    const ended = new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.once('error', resolve);
+    });
+    return { child, ended };
+  };
+  let { child, ended } = launch();
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const atExit = () => {
     if (child.exitCode === null) child.kill('SIGQUIT');
@@ -76,14 +82,31 @@ export async function startPrivateServer({ isDurable }) {
     process.off('exit', atExit);
     remove();
   };
-  try {
-    await untilItAnswers(url, child);
-  } catch (error) {
-    const words = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-2_000) : '';
-    await stop();
-    throw new Error(`The private server did not start. ${words}`, { cause: error });
-  }
-  return { url, pid: child.pid ?? 0, stop };
+  const untilUp = async () => {
+    try {
+      await untilItAnswers(url, child);
+    } catch (error) {
+      const words = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-2_000) : '';
+      await stop();
+      throw new Error(`The private server did not start. ${words}`, { cause: error });
+    }
+  };
+  await untilUp();
+  return {
+    url,
+    pid: child.pid ?? 0,
+    stop,
+    crash: async () => {
+      // Backends are in the group of the first process.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      await ended;
+    },
+    startAgain: async () => {
+      // What was shared with processes that are gone is removed by the server itself, when nobody is left in it.
+      ({ child, ended } = launch());
+      await untilUp();
+    },
+  };
 }
 
 /** @param {string} url @param {import('node:child_process').ChildProcess} child */

@@ -77,9 +77,13 @@ export class Report {
     process.stderr.write(`${this.name}: ${words}\n`);
   }
 
-  /** Call before each measured piece, while nothing of ours works. */
+  /** Call before each measured piece, while nothing of ours works. Waits for quiet as long as the caller allows. */
   async listenForNeighbours() {
-    if (!this.#options.smoke) this.#busyShares.push(await busyShare());
+    if (this.#options.smoke) return;
+    const deadline = performance.now() + this.#options.patience * 1_000;
+    let share = await busyShare();
+    while (share > noisyFrom && performance.now() < deadline) share = await busyShare();
+    this.#busyShares.push(share);
   }
 
   /** @param {string} name @param {unknown} value */

@@ -1,5 +1,5 @@
 import type { Config } from '../config/read-config.js';
-import { type ExitReason, Refusal } from '../core/errors.js';
+import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { newId, passingNodeName } from '../core/node-name.js';
 import { paces } from '../core/pace.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
@@ -80,25 +80,32 @@ export async function runInForeground(
     const startedAt = systemClock.monotonicMs();
     try {
       const { runId, joined } = await coreapp.startRun({ requestId: newId(), by: 'gc' });
+      let run: RunView | undefined;
       for (;;) {
         await bell.wait(lookMs, options.signal);
-        const run = await store.ledger.run(runId);
-        if (run === null) throw new Refusal('failed', `The run ${runId} is gone from the ledger`);
-        options.onProgress(run, coreapp.progress(runId));
-        const hasEnded = run.state === 'complete' || run.state === 'failed';
+        const seen = await store.ledger.run(runId).catch(lostForNow);
+        if (seen === null) throw new Refusal('failed', `The run ${runId} is gone from the ledger`);
+        run = seen ?? run;
+        if (run !== undefined) options.onProgress(run, coreapp.progress(runId));
         const isOver =
           options.signal.aborted ||
           isDisplaced ||
           coreapp.isLimitReached ||
           (options.maxSeconds !== null &&
             systemClock.monotonicMs() - startedAt >= options.maxSeconds * 1_000);
-        if (!hasEnded && !isOver) continue;
+        if (!isOver && (seen === undefined || !hasEnded(seen))) continue;
         await coreapp.stop();
         // The batch in hand was finished by stop: what it removed belongs to what is told.
-        const last = (await store.ledger.run(runId)) ?? run;
-        const ended = last.state === 'complete' || last.state === 'failed';
-        const callbacks = ended ? await deliver(store, log, config, runId) : { delivered: 0, waiting: 0 };
-        if (ended) await store.tidyUp(policyOf(config));
+        const last = (await store.ledger.run(runId).catch(lostForNow)) ?? null;
+        if (last === null) throw lostAtTheEnd(config, runId);
+        const callbacks = hasEnded(last)
+          ? await deliver(store, log, config, runId)
+          : { delivered: 0, waiting: 0 };
+        if (hasEnded(last)) {
+          await store
+            .tidyUp(policyOf(config))
+            .catch((error: unknown) => log.warn({}, `could not tidy up after the run: ${wordsOf(error)}`));
+        }
         return { reason: reasonOf(last), run: last, joined, callbacks };
       }
     } finally {
@@ -107,6 +114,23 @@ export async function runInForeground(
   } finally {
     await store.close();
   }
+}
+
+/** The workers wait for a lost database as long as it is lost; whoever only looks does so too. */
+function lostForNow(error: unknown): undefined {
+  if (error instanceof StoreError && error.kind === 'unreachable') return undefined;
+  throw error;
+}
+
+function lostAtTheEnd(config: Config, runId: string): Refusal {
+  return new Refusal(
+    'unreachable',
+    `The database at ${config.database.where} cannot be reached, so the number is not known here. Run ${runId} is kept there: the next gc, or an instance, goes on with it`,
+  );
+}
+
+function hasEnded(run: RunView): boolean {
+  return run.state === 'complete' || run.state === 'failed';
 }
 
 function reasonOf(run: RunView): ExitReason {

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { exitCodes, Refusal, wordsOf } from '../core/errors.js';
+import { type ExitReason, exitCodes, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { packageVersion } from '../wire/package-version.js';
 
 /** Commands are loaded when they are called: `--help` must not start a database engine. */
@@ -37,10 +37,17 @@ export async function main(argv: readonly string[]): Promise<void> {
 function explain(error: unknown, json: boolean): number {
   // Commander has written its own words (help, version, a wrong option) already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.configuration;
-  const reason = error instanceof Refusal ? error.reason : 'failed';
-  const words =
-    error instanceof Refusal || !(error instanceof Error) ? wordsOf(error) : (error.stack ?? wordsOf(error));
-  if (json) process.stdout.write(`${JSON.stringify({ error: { reason, message: wordsOf(error) } })}\n`);
+  const reason = reasonOf(error);
+  const isExpected = error instanceof Refusal || error instanceof StoreError;
+  const message = error instanceof StoreError ? `Could not ${error.doing}: ${error.message}` : wordsOf(error);
+  // A stack is for defects: what a database refuses is nothing that a line of ours could tell more about.
+  const words = isExpected || !(error instanceof Error) ? message : (error.stack ?? message);
+  if (json) process.stdout.write(`${JSON.stringify({ error: { reason, message } })}\n`);
   process.stderr.write(`message-gc: ${words}\n`);
   return exitCodes[reason];
+}
+
+function reasonOf(error: unknown): ExitReason {
+  if (error instanceof Refusal) return error.reason;
+  return error instanceof StoreError && error.kind === 'unreachable' ? 'unreachable' : 'failed';
 }

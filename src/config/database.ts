@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** Where the store is. `where` is for people: no password in it. */
@@ -14,30 +15,29 @@ type Parts = {
   readonly port: string | null;
   readonly username: string | null;
   readonly password: string;
-  /** Files of the CA, of our certificate and of its key. */
-  readonly tls: {
-    readonly ca: string | null;
-    readonly certificate: string | null;
-    readonly key: string | null;
-  };
   readonly namePrefix: string;
+  /** Files; null: not given. */
+  readonly ssl: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null };
   readonly data: string;
 };
 
 /** The database that the options name, or the words of what is wrong with them. */
 export function chooseDatabase(parts: Parts): Database | { readonly problem: string } {
-  if (parts.url !== null && parts.url !== '') return fromUrl(parts.url, parts.tls);
+  if (parts.url !== null && parts.url !== '') return fromUrl(parts.url);
   if (parts.engine === null) return embedded(parts.data);
   const isMysql = parts.engine === 'MYSQL';
-  const scheme = isMysql ? 'mysql' : 'postgres';
-  const user = encodeURIComponent(parts.username ?? (isMysql ? 'root' : 'postgres'));
-  const password = parts.password === '' ? '' : `:${encodeURIComponent(parts.password)}`;
-  const place = `${parts.hostname}:${parts.port ?? (isMysql ? '3306' : '5432')}`;
-  const name = encodeURIComponent(`${parts.namePrefix}message_gc`);
-  return fromUrl(`${scheme}://${user}${password}@${place}/${name}`, parts.tls);
+  const url = new URL(isMysql ? 'mysql://localhost' : 'postgres://localhost');
+  url.hostname = parts.hostname;
+  url.port = parts.port ?? (isMysql ? '3306' : '5432');
+  url.username = encodeURIComponent(parts.username ?? (isMysql ? 'root' : 'postgres'));
+  url.password = encodeURIComponent(parts.password);
+  url.pathname = `/${encodeURIComponent(`${parts.namePrefix}message_gc`)}`;
+  const problem = addSsl(url, parts.ssl, isMysql ? mysqlNames : postgresNames);
+  if (problem !== null) return { problem };
+  return { engine: isMysql ? 'mysql' : 'postgresql', url: url.href, where: withoutPassword(url) };
 }
 
-function fromUrl(text: string, tls: Parts['tls']): Database | { readonly problem: string } {
+function fromUrl(text: string): Database | { readonly problem: string } {
   if (text.startsWith('pglite:')) {
     const folder = text.slice('pglite:'.length);
     return folder === ''
@@ -47,55 +47,74 @@ function fromUrl(text: string, tls: Parts['tls']): Database | { readonly problem
         }
       : embedded(folder);
   }
-  // Not by `new URL`: an address of a cluster names several hosts, which it refuses.
-  const parts = addressForm.exec(text);
-  if (parts === null) {
+  const mysql = /^(?:mysql|mariadb):\/\/(?:([^@/?#:]*)[^@/?#]*@)?([^?#\s]*)(?:\?\S*)?$/.exec(text);
+  if (mysql !== null) {
+    // Not by `new URL`: the address of a cluster names several hosts, which it refuses.
+    const [, user, place = ''] = mysql;
+    return { engine: 'mysql', url: text, where: `mysql://${user === undefined ? '' : `${user}@`}${place}` };
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
     return {
       problem:
         'DATABASE_URL is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded',
     };
   }
-  const [, scheme = '', login, rest = '', search = ''] = parts;
-  const user = login?.split(':')[0];
-  const where = `${scheme}://${user === undefined ? '' : `${user}@`}${rest}`;
-  switch (scheme) {
-    case 'postgres':
-    case 'postgresql':
-      if (!URL.canParse(text)) return { problem: 'DATABASE_URL is no URL that a PostgreSQL client can use' };
-      return { engine: 'postgresql', url: withTls(text, search, tls, postgresNames), where };
-    case 'mysql':
-    case 'mariadb':
-      return { engine: 'mysql', url: withTls(text, search, tls, mysqlNames), where };
-    default:
-      return {
-        problem: `DATABASE_URL begins with ${scheme}://, expected postgres://, mysql:// or pglite:DIR`,
-      };
+  if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') {
+    return { engine: 'postgresql', url: text, where: withoutPassword(url) };
   }
+  return {
+    problem: `DATABASE_URL begins with ${url.protocol}//, expected postgres://, mysql:// or pglite:DIR`,
+  };
 }
 
-/** Scheme, login, hosts and path, parameters. */
-const addressForm = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^?#\s]*)(\?[^#\s]*)?$/;
+type TlsNames = {
+  readonly mode: [string, string];
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+};
+const postgresNames: TlsNames = {
+  mode: ['sslmode', 'verify-full'],
+  ca: 'sslrootcert',
+  cert: 'sslcert',
+  key: 'sslkey',
+};
+const mysqlNames: TlsNames = {
+  mode: ['ssl-mode', 'verify-identity'],
+  ca: 'ssl-ca',
+  cert: 'ssl-cert',
+  key: 'ssl-key',
+};
 
-const postgresNames = { ca: 'sslrootcert', certificate: 'sslcert', key: 'sslkey', mode: 'sslmode' };
-const mysqlNames = { ca: 'ssl-ca', certificate: 'ssl-cert', key: 'ssl-key', mode: 'ssl-mode' };
-
-/**
- * The TLS files become parameters of the address; what the address says itself wins. A CA without a mode asks for a
- * server whose certificate comes from it, as the clients of both families take it.
- */
-function withTls(text: string, search: string, tls: Parts['tls'], names: typeof postgresNames): string {
-  const parameters = new URLSearchParams(search);
-  for (const part of ['ca', 'certificate', 'key'] as const) {
-    const file = tls[part];
-    if (file !== null && file !== '' && !parameters.has(names[part])) parameters.set(names[part], file);
+/** The driver reads the files; that they are there is asked here, where the words can name the variable. */
+function addSsl(url: URL, { ca, cert, key }: Parts['ssl'], names: TlsNames): string | null {
+  const files = { WA_DB_SSL_CA: ca, WA_DB_SSL_CERT: cert, WA_DB_SSL_KEY: key };
+  for (const [name, file] of Object.entries(files)) {
+    if (file !== null && !existsSync(file)) return `${name} is "${file}", expected a file; there is none`;
   }
-  if (tls.ca !== null && tls.ca !== '' && !parameters.has(names.mode))
-    parameters.set(names.mode, 'verify-ca');
-  const written = parameters.toString();
-  return `${text.slice(0, text.length - search.length)}${written === '' ? '' : `?${written}`}`;
+  if (ca === null && (cert !== null || key !== null))
+    return 'WA_DB_SSL_CERT or WA_DB_SSL_KEY is set without WA_DB_SSL_CA, which says whom to trust';
+  if ((cert === null) !== (key === null))
+    return 'WA_DB_SSL_CERT and WA_DB_SSL_KEY are a pair; one is missing';
+  if (ca === null) return null;
+  url.searchParams.set(...names.mode);
+  url.searchParams.set(names.ca, resolve(ca));
+  if (cert !== null) url.searchParams.set(names.cert, resolve(cert));
+  if (key !== null) url.searchParams.set(names.key, resolve(key));
+  return null;
 }
 
 function embedded(folder: string): Database {
   const absolute = resolve(folder);
   return { engine: 'pglite', folder: absolute, where: `pglite:${absolute}` };
+}
+
+function withoutPassword(url: URL): string {
+  const shown = new URL(url.href);
+  shown.password = '';
+  shown.search = '';
+  return shown.href;
 }

@@ -59,17 +59,17 @@ export const options = {
   dbSslCa: {
     env: 'WA_DB_SSL_CA',
     default: null,
-    says: "File with the CA of the database server's certificate. With it the connection is encrypted and the certificate must come from this CA; say `sslmode=verify-full` (PostgreSQL) or `ssl-mode=verify-identity` (MySQL) in `DATABASE_URL` to have the host name checked too.",
+    says: "With `WA_DB_ENGINE`: file with the certificate authority (PEM). The connection is then encrypted, and the server's certificate and host name are verified. With `DATABASE_URL` use its `sslmode` and `sslrootcert` (PostgreSQL) or `ssl-mode` and `ssl-ca` (MySQL).",
   },
   dbSslCert: {
     env: 'WA_DB_SSL_CERT',
     default: null,
-    says: 'File with our own certificate for the database server, with `WA_DB_SSL_KEY`.',
+    says: 'With `WA_DB_SSL_CA`: file with the certificate that this client shows (PEM).',
   },
   dbSslKey: {
     env: 'WA_DB_SSL_KEY',
     default: null,
-    says: 'File with the private key of `WA_DB_SSL_CERT`.',
+    says: 'With `WA_DB_SSL_CERT`: file with its key (PEM).',
   },
   data: {
     env: 'MESSAGE_GC_DATA',

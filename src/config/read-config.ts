@@ -27,6 +27,12 @@ export type Config = {
   readonly logLevel: LogLevel;
 };
 
+/** Options of later versions that would be missed: without them something would be done that was not asked for. */
+const notYet = {
+  WA_APP_MULTICONNECT: 'this version is a single instance. Unset it to go on with one',
+  MESSAGE_GC_WEBHOOK_SECRET: 'this version does not sign callbacks. Unset it to send them unsigned',
+} as const;
+
 /** Throws one Refusal (exit 2) that lists every problem found, each with what was expected. */
 export function readConfig(env: Environment): Config {
   const problems: string[] = [];
@@ -61,7 +67,7 @@ export function readConfig(env: Environment): Config {
     username: given('dbUsername'),
     password: text('dbPassword'),
     namePrefix: text('dbNamePrefix'),
-    tls: { ca: given('dbSslCa'), certificate: given('dbSslCert'), key: given('dbSslKey') },
+    ssl: { ca: given('dbSslCa'), cert: given('dbSslCert'), key: given('dbSslKey') },
     data: text('data'),
   });
   let database: Database = { engine: 'pglite', folder: '', where: '' };
@@ -94,8 +100,19 @@ export function readConfig(env: Environment): Config {
       `${text('config')} is there (MESSAGE_GC_CONFIG), but this version collects its own tables only and reads no store mappings. Move the file away to go on without it`,
     );
   }
-  const listen = address('listen');
-  const control = address('controlListen');
+  for (const [name, words] of Object.entries(notYet)) {
+    const value = env[name];
+    if (value !== undefined && value !== '' && value !== '0') problems.push(`${name} is set: ${words}`);
+  }
+  // Everything is read before anything is thrown: a value that is read later is one that nobody checks.
+  const rest = {
+    listen: address('listen'),
+    control: address('controlListen'),
+    profile: text('profile') as Profile,
+    allowUsers: text('allowUsers') === '1',
+    requireHttps: text('requireHttps') === '1',
+    logLevel: text('logLevel') as LogLevel,
+  };
   if (problems.length > 0) {
     throw new Refusal(
       'configuration',
@@ -103,18 +120,13 @@ export function readConfig(env: Environment): Config {
     );
   }
   return {
+    ...rest,
     database,
-    listen,
-    control,
     host,
     coreHost: given('coreappHostname') ?? 'wacore',
     nodeId: nodeId ?? undefined,
-    profile: text('profile') as Profile,
     retentionSeconds: retentionSeconds ?? 0,
     adminPassword,
-    allowUsers: text('allowUsers') === '1',
-    requireHttps: text('requireHttps') === '1',
     jwtKey,
-    logLevel: text('logLevel') as LogLevel,
   };
 }

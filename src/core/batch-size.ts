@@ -1,15 +1,15 @@
 import type { Walk } from './run.js';
 
 /**
- * How many units (keys or blocks) the next batch may walk, so that a batch takes about the target time.
+ * How many units (keys or blocks) the next batch may walk, so that its work takes about the target time.
  *
  *   rate  = Σ units·0.75^k / Σ ms·0.75^k                     the newest batch is k = 0
  *   next  = rate · target, at most ×1.5 and at least ×0.5 of the last size
  *   panic : a batch over five targets → a tenth at once, history forgotten
  *   failed: half; the range is tried again
  *
- * The time of a batch includes its dependents, so that messages with many receipts make batches smaller by
- * themselves. It promises a size between `min` and `max`, whatever it is told.
+ * The time of a batch is its `workMs`. It includes dependents, so that messages with many receipts make batches
+ * smaller by themselves. It promises a size between `min` and `max`, whatever it is told.
  */
 export type BatchSizeOptions = {
   readonly targetMs: number;

@@ -146,10 +146,10 @@ export type BatchAnswer =
       /** Milliseconds during which message rows were locked. */
       readonly lockedMs: number;
       /**
-       * Milliseconds of what grows with the range, without round trips and COMMIT: a batch is made smaller for these
-       * alone, or a slow disk would make it ever smaller and never shorter. Absent: the whole time counts.
+       * Milliseconds that a smaller range would save: its DELETEs without the round trips, which every batch costs
+       * whatever its size.
        */
-      readonly sizedMs?: number;
+      readonly workMs: number;
       readonly maxRate: number | null;
     }
   /** The span is not ours any more, or the run has ended. */

@@ -39,6 +39,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   let failures = 0;
   for (;;) {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
+    const limit = unitsWithin(work);
     if (!(await mayBegin(work, size.current))) continue;
     const startedAt = deps.clock.monotonicMs();
     const tokens = size.current;
@@ -50,7 +51,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         plan,
         span,
         node: deps.node,
-        size: Math.min(size.current, work.rowsLeft()),
+        size: Math.min(size.current, limit),
         skipGap,
         skipLocked,
         leaseMs,
@@ -99,7 +100,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     failures = 0;
     hand.budget.succeeded();
     hand.rate.setLimit(answer.maxRate);
-    size.succeeded(answer.walked, answer.sizedMs ?? ms);
+    // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
+    size.succeeded(answer.walked, answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(
       {
@@ -121,6 +123,15 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     await rest(work, ms);
     hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);
   }
+}
+
+/** A block of 8 KB holds no more rows of 40 bytes than this; real messages are larger. */
+const mostRowsInBlock = 200;
+
+/** Units that this worker may walk now without `--max-rows` being passed by all workers together. */
+function unitsWithin({ deps, plan, rowsLeft }: SpanWork): number {
+  const rows = rowsLeft() / deps.pace.workers;
+  return Math.max(1, Math.floor(plan.walk === 'blocks' ? rows / mostRowsInBlock : rows));
 }
 
 /** Tokens are taken before BEGIN: a wait inside a transaction would hold its locks. */

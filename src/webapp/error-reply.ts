@@ -3,6 +3,7 @@
  * HTTP parser could not read. Unexpected errors are logged once, with an id that the client gets too, and tell
  * nothing else to the outside.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError, wordsOf } from '../core/errors.js';
@@ -19,7 +20,34 @@ export async function replyWithError(
 ): Promise<void> {
   const answer = asApiError(error, request, log);
   request.errorCode = answer.code;
+  await discardBody(request.raw);
   await reply.code(answer.status).headers(answer.headers).send(errorEnvelope(answer.code, answer.message));
+}
+
+const discardMs = 1_000;
+const discardBytes = 64 * 1_048_576;
+
+/**
+ * Reads away what is still coming of a body that is refused unread. Closing a connection with unread bytes resets it,
+ * and the client, still sending, would never see why.
+ */
+async function discardBody(raw: IncomingMessage): Promise<void> {
+  const hasBody = 'content-length' in raw.headers || 'transfer-encoding' in raw.headers;
+  if (!hasBody || raw.complete || raw.readableEnded || raw.destroyed) return;
+  await new Promise<void>((resolve) => {
+    let bytes = 0;
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, discardMs);
+    raw.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes > discardBytes) done();
+    });
+    for (const event of ['end', 'error', 'close'] as const) raw.once(event, done);
+    raw.resume();
+  });
 }
 
 function asApiError(error: unknown, request: FastifyRequest, log: Log): ApiError {

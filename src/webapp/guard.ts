@@ -22,7 +22,8 @@ export type Visitor =
       readonly tokenId: string;
       readonly expires: Date;
     }
-  | { readonly kind: 'unconfirmed'; readonly error: StoreError };
+  /** `signed`: false where not even the signature could be verified, because the key is in that database too. */
+  | { readonly kind: 'unconfirmed'; readonly error: StoreError; readonly signed: boolean };
 
 type Role = { readonly kind: 'role'; readonly admin: boolean };
 type Standing = { readonly kind: 'revoked' } | Role;
@@ -75,7 +76,9 @@ export class Guard {
       }
       return { kind: 'known', user: claims.user, tokenId: claims.id, expires: claims.expires };
     } catch (error) {
-      if (error instanceof StoreError && unconfirmedMayPass) return { kind: 'unconfirmed', error };
+      if (error instanceof StoreError && unconfirmedMayPass) {
+        return { kind: 'unconfirmed', error, signed: this.#tokens.canVerify };
+      }
       throw error;
     }
   }

@@ -53,6 +53,11 @@ export class Tokens {
     return { user, id: jti, expires: new Date(exp * 1_000) };
   }
 
+  /** False until the key was loaded. */
+  get canVerify(): boolean {
+    return this.#key !== null;
+  }
+
   async #loadKey(): Promise<webcrypto.CryptoKey> {
     if (this.#key !== null) return this.#key;
     // A failed attempt is not kept: the next request tries again.

@@ -29,7 +29,7 @@ export function startRequest(
     by: 'admin',
     node,
     policyHash: policyHash(world.policy),
-    server: 'here',
+    server: world.server,
     renderCallback,
     ...change,
   };

@@ -18,11 +18,13 @@ const emptied = [
 export async function mariadbWorld(store: Store, client: MariadbClient): Promise<World> {
   const ask = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> =>
     (await client.query(sql, values)).rows as readonly Row[];
+  const { server } = await store.prepare({ migrate: false });
   for (const table of emptied) await ask(`DELETE FROM ${table}`);
   await ask(`DELETE FROM message_gc_setting WHERE name <> 'own_tables'`);
   const count = async (sql: string): Promise<number> => Number((await ask<{ n: number }>(sql))[0]?.n ?? 0);
   return {
     store,
+    server,
     policy: { mapping: ownMapping, retentionSeconds: 3_600 },
     node: (name = `node-${newId().slice(0, 6)}:000000000000`) => ({
       name,

@@ -11,10 +11,11 @@ export async function createMemoryWorld(): Promise<World> {
   const clock = createHandClock();
   const tables = createTables();
   const store = createMemoryStore(clock, tables);
-  await store.prepare({ migrate: true });
+  const { server } = await store.prepare({ migrate: true });
   let lastKey = 0;
   return {
     store,
+    server,
     policy: { mapping: ownMapping, retentionSeconds: 3_600 },
     node: (name = `node-${newId().slice(0, 6)}:000000000000`) => ({
       name,

@@ -40,6 +40,21 @@ export function outboxSentences(inWorld: InWorld): void {
   );
 
   it(
+    'a callback of a run that began on another server waits for an operator',
+    inWorld(async (world) => {
+      const node = await registered(world);
+      const request = startRequest(node, world, { server: 'where this database was copied from' });
+      await world.store.ledger.start(request);
+      await endComplete(world, { id: request.requestId });
+      expect(await world.store.outbox.claimDue(10, claimMs)).toEqual([]);
+      expect(await world.store.outbox.nextDueMs()).toBeNull();
+      const [row] = await world.outboxRows();
+      expect(row).toMatchObject({ state: 'waiting' });
+      expect(await world.store.outbox.waiting()).toBe(1);
+    }),
+  );
+
+  it(
     'a claim is exclusive, also when many ask at once',
     inWorld(async (world) => {
       await endedRuns(world, 5);

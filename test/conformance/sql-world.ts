@@ -19,6 +19,7 @@ const emptied = `
 export async function sqlWorld(store: Store, query: Query): Promise<World> {
   const ask = async <Row>(sql: string, values?: readonly unknown[]): Promise<readonly Row[]> =>
     (await query(sql, values)).rows as readonly Row[];
+  const { server } = await store.prepare({ migrate: false });
   await ask(emptied);
   await ask(`DELETE FROM message_gc.setting WHERE name <> 'own_tables'`);
   const count = async (sql: string): Promise<number> => {
@@ -27,6 +28,7 @@ export async function sqlWorld(store: Store, query: Query): Promise<World> {
   };
   return {
     store,
+    server,
     policy: { mapping: ownMapping, retentionSeconds: 3_600 },
     node: (name = `node-${newId().slice(0, 6)}:000000000000`) => ({
       name,

@@ -39,7 +39,7 @@ export function startSentences(inWorld: InWorld): void {
         state: 'requested',
         form: 'single',
         policyHash: policyHash(world.policy),
-        server: 'here',
+        server: world.server,
         plan: null,
         policy: null,
         paused: false,

@@ -9,6 +9,8 @@ import type { Span } from '../../src/core/run.js';
  */
 export type World = {
   readonly store: Store;
+  /** What `prepare` said of the server. */
+  readonly server: string;
   /** A retention above 0 (an hour, say) shows a store that forgets to subtract it. */
   readonly policy: Policy;
   /** An identity with a boot of its own; the same name again is another process under that name. Not registered. */

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { onTestFinished } from 'vitest';
-import { type Environment, Instance, seed } from './instance.js';
+import { Instance } from './instance.js';
 import { type Keys, Oracle } from './oracle.js';
+import { type Environment, seed } from './processes.js';
 import { Receiver } from './receiver.js';
 import { closeAll } from './world.js';
 

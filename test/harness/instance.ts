@@ -2,13 +2,10 @@
  * The product as a process of its own, known only by its fixed surface: the command line, its environment, its JSON
  * log lines, its HTTP API and its exit code. Nothing of src/ is imported here.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { type Environment, launch, signalGroup } from './processes.js';
 import { until, within } from './wait.js';
-
-const binary = fileURLToPath(new URL('../../bin/message-gc.js', import.meta.url));
 
 /** Fulfils the password rule of the API (digit, upper, lower, special). */
 export const adminPassword = 'Kehricht-42!';
@@ -22,82 +19,6 @@ export type Answer = {
   /** The parsed body; undefined when it is no JSON. */
   readonly body: unknown;
 };
-export type Environment = Readonly<Record<string, string>>;
-
-/** Processes that live: a test run that dies must not leave them behind. */
-const alive = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of alive) signalGroup(child, 'SIGKILL');
-});
-
-function launch(args: readonly string[], env: Environment): ChildProcess {
-  // Only what a service manager would give, so that a DATABASE_URL of the developer's shell is never collected.
-  const inherited = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' };
-  const child = spawn(process.execPath, [binary, ...args], {
-    cwd: tmpdir(),
-    env: { ...inherited, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: kill -9 and SIGSTOP must reach a process that the command may have started.
-    detached: true,
-  });
-  alive.add(child);
-  child.on('exit', () => alive.delete(child));
-  return child;
-}
-
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (cause) {
-    // Gone between the look and the signal: that is what was wanted.
-    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
-  }
-}
-
-export type CommandResult = {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-};
-
-/** Runs a command to its end (`seed`, `status`, …). */
-export async function runCommand(
-  args: readonly string[],
-  env: Environment,
-  deadlineMs = 60_000,
-): Promise<CommandResult> {
-  const child = launch(args, env);
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (part: Buffer) => {
-    stdout += part.toString('utf8');
-  });
-  child.stderr?.on('data', (part: Buffer) => {
-    stderr += part.toString('utf8');
-  });
-  const ended = new Promise<CommandResult>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
-  try {
-    return await within(`the command "${args.join(' ')}" to end`, deadlineMs, ended);
-  } catch (cause) {
-    signalGroup(child, 'SIGKILL');
-    throw new Error(
-      `${(cause as Error).message}\nstdout: ${stdout.slice(-2_000)}\nstderr: ${stderr.slice(-2_000)}`,
-      { cause },
-    );
-  }
-}
-
-/** Runs `seed --rows N` and throws with its words when it fails. */
-export async function seed(env: Environment, rows: number): Promise<void> {
-  const done = await runCommand(['seed', '--rows', String(rows)], env);
-  if (done.code !== 0) {
-    throw new Error(`seed --rows ${rows} ended with exit ${done.code}.\n${done.stdout}\n${done.stderr}`);
-  }
-}
 
 export class Instance {
   readonly lines: LogLine[] = [];

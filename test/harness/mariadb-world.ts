@@ -4,7 +4,7 @@
  */
 import type mysql from 'mysql2/promise';
 import { onTestFinished } from 'vitest';
-import { type Environment, Instance, seed } from './instance.js';
+import { Instance } from './instance.js';
 import { MariadbApplication } from './mariadb-application.js';
 import {
   createMariadbDatabase,
@@ -15,6 +15,7 @@ import {
 } from './mariadb-database.js';
 import { MariadbProxy } from './mariadb-proxy.js';
 import { type Keys, Oracle } from './oracle.js';
+import { type Environment, seed } from './processes.js';
 import { Receiver } from './receiver.js';
 import { until } from './wait.js';
 import { closeAll } from './world.js';

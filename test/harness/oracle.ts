@@ -96,6 +96,8 @@ export class Oracle {
         await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
     })();
+    // A test that failed elsewhere does not stop it: the end of its connection does, and that is no news.
+    loop.catch(() => undefined);
     return {
       stop: async () => {
         stopped = true;

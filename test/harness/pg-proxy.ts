@@ -73,6 +73,7 @@ export class PgProxy {
   readonly #settings = new Set<Setting>();
   #network: 'up' | 'blackhole' | 'refused' = 'up';
   #count = 0;
+  #refused = 0;
 
   private constructor(server: Server, target: { readonly host: string; readonly port: number }) {
     this.#server = server;
@@ -101,6 +102,11 @@ export class PgProxy {
     url.hostname = '127.0.0.1';
     url.port = String((this.#server.address() as AddressInfo).port);
     return url.href;
+  }
+
+  /** Connections that were asked for and refused. */
+  get refused(): number {
+    return this.#refused;
   }
 
   get connections(): number {
@@ -178,6 +184,7 @@ export class PgProxy {
 
   #accept(socket: Socket): void {
     if (this.#network === 'refused') {
+      this.#refused += 1;
       socket.destroy();
       return;
     }

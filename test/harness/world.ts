@@ -5,9 +5,11 @@
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { Application } from './application.js';
-import { type Environment, Instance, seed } from './instance.js';
+import { Instance } from './instance.js';
 import { type Keys, Oracle } from './oracle.js';
+import { type WaitsWatch, watchLockWaits } from './lock-waits.js';
 import { PgProxy } from './pg-proxy.js';
+import { type Environment, seed } from './processes.js';
 import { Receiver } from './receiver.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
 import { until } from './wait.js';
@@ -24,6 +26,8 @@ export type World = {
   readonly receiptsBefore: number;
   /** The application, beside the proxy; ended with the test at the latest. */
   application(seed?: number): Application;
+  /** Looks who waits for whom until stopped; stopped with the test at the latest. */
+  watchLockWaits(): Promise<WaitsWatch>;
   /** Starts `serve` behind the proxy, logged in, with the receiver as webhook. */
   start(env?: Environment): Promise<Instance>;
   /** Starts the same command again at the same address, without a PUT. */
@@ -119,6 +123,11 @@ export async function postgresWorld(rows: number): Promise<World> {
       const application = new Application(database.url, number);
       closers.push(() => application.close());
       return application;
+    },
+    watchLockWaits: async () => {
+      const watch = await watchLockWaits(database.url);
+      closers.push(() => watch.stop());
+      return watch;
     },
     start: async (env = {}) => {
       const instance = keep(await Instance.start({ DATABASE_URL: proxy.urlFor(database.url), ...env }));

@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { dropEmbeddedTemplates, embeddedWorld } from '../harness/embedded-world.js';
-import { adminPassword, type CommandResult, runCommand } from '../harness/instance.js';
+import { adminPassword } from '../harness/instance.js';
+import { type CommandResult, runCommand } from '../harness/processes.js';
 import { createScratchDatabase, postgresBase } from '../harness/scratch-database.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
@@ -24,6 +25,8 @@ function command(words: string, databaseUrl: string): Promise<CommandResult> {
     20_000,
   );
 }
+
+const codesOf = (body: unknown) => (body as { errors: { code: number }[] }).errors.map(({ code }) => code);
 
 /** All that the command said: an operator reads both streams. */
 const said = ({ stdout, stderr }: CommandResult): string => `${stdout}\n${stderr}`;
@@ -99,21 +102,19 @@ describePostgres('bad input on PostgreSQL', () => {
     const world = await postgresWorld(2_000);
     const instance = await world.start();
     const settings = '/v1/settings/application';
-    // The server may close before it has read everything: then the client sees a reset in the place of 413.
-    const large = await instance
-      .api('PATCH', settings, JSON.stringify({ wa_id: 'x'.repeat(10_000_000) }))
-      .then(({ status }) => status)
-      .catch((cause: NodeJS.ErrnoException) => cause.code);
-    expect([413, 'ECONNRESET', 'EPIPE']).toContain(large);
-    const header = await instance
-      .send('GET', '/healthz', undefined, { 'x-long': 'x'.repeat(65_536) })
-      .then(({ status }) => status)
-      .catch((cause: NodeJS.ErrnoException) => cause.code);
-    expect([431, 'ECONNRESET', 'EPIPE']).toContain(header);
+    // The server answers before it has read everything; a client that is still sending must see the answer and no reset.
+    for (let time = 1; time <= 5; time += 1) {
+      const large = await instance.api('PATCH', settings, JSON.stringify({ wa_id: 'x'.repeat(10_000_000) }));
+      expect([large.status, codesOf(large.body)], large.text).toEqual([413, [1025]]);
+      const nobody = await instance.send('PATCH', settings, 'x'.repeat(10_000_000));
+      expect([nobody.status, codesOf(nobody.body)], nobody.text).toEqual([401, [1005]]);
+    }
+    const header = await instance.send('GET', '/healthz', undefined, { 'x-long': 'x'.repeat(65_536) });
+    expect([header.status, codesOf(header.body)], header.text).toEqual([431, [1025]]);
     for (const url of ['no url', 'ftp://example.com/', 'http://', 7]) {
       const answer = await instance.api('PATCH', settings, { webhooks: { url } });
       expect([url, answer.status], answer.text).toEqual([url, 400]);
-      expect(answer.body).toMatchObject({ errors: [{ code: expect.any(Number) as number }] });
+      expect(codesOf(answer.body), answer.text).toHaveLength(1);
     }
     const kept = await instance.api('GET', settings);
     expect(kept.body).toMatchObject({ settings: { application: { webhooks: { url: world.receiver.url } } } });

@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { outcomeOf, runOf, runsOf, waitForEnd, waitForRun } from '../harness/collection.js';
-import type { Environment, Instance } from '../harness/instance.js';
+import type { Instance } from '../harness/instance.js';
 import type { Keys, Oracle } from '../harness/oracle.js';
+import type { Environment } from '../harness/processes.js';
 import type { Receiver } from '../harness/receiver.js';
 import { until, within } from '../harness/wait.js';
 

@@ -101,6 +101,19 @@ test('a partial index serves neither the probe nor the dependents', async () => 
   expect(of(findings, 'index_probe')?.level).toBe('warning');
 });
 
+test('a user who may not make the tables is told both statements', async () => {
+  const findings = await changed([
+    'DROP TABLE messages, message_receipts',
+    'DROP SCHEMA message_gc CASCADE',
+    'REVOKE CREATE ON SCHEMA public FROM PUBLIC',
+    `SET LOCAL ROLE ${quotedRole}`,
+  ]);
+  expect(of(findings, 'privilege_ledger')).toMatchObject({
+    level: 'error',
+    todo: expect.stringMatching(/^GRANT CREATE ON DATABASE \S+ TO .*; GRANT CREATE ON SCHEMA public TO .*;$/),
+  });
+});
+
 test('a disabled trigger is no trigger', async () => {
   const findings = await changed([
     'CREATE TRIGGER seen AFTER DELETE ON messages EXECUTE FUNCTION suppress_redundant_updates_trigger()',

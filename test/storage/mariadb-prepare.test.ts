@@ -9,7 +9,7 @@ import { openStore } from '../../src/storage/open-store.js';
 import { describeMariaDb } from '../engines.js';
 import { createMariadbDatabase, type MariadbClient, mariadbClient } from '../harness/mariadb-database.js';
 
-async function scratch(): Promise<{ url: string; client: MariadbClient; open(): Store }> {
+async function scratch(): Promise<{ url: string; client: MariadbClient; open: () => Store }> {
   const database = await createMariadbDatabase();
   onTestFinished(() => database.drop());
   const client = await mariadbClient(database.url);

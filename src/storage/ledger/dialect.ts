@@ -16,10 +16,18 @@ export interface Dialect {
   /** `insert` that does nothing when the key is there. */
   insertUnlessThere<T extends keyof Tables>(db: Kysely<Tables>, table: T, row: object): Promise<boolean>;
   /** One control transaction: explicit READ COMMITTED, lock wait at most 5 s, ended by the server when idle for 5 s. */
-  transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
+  transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>, durability: Durability): Promise<T>;
   /** Turns whatever the driver threw into a StoreError. */
   translate(error: unknown, doing: string): StoreError;
 }
+
+/**
+ * What a crash of the server may undo. `durable`: nothing; the answer to it went out, or a number does. `replayable`:
+ * the last moments before the crash, all of them together; work goes on from where the rows then say. Later durable
+ * transactions make it durable as well, because the server's log is one sequence. An engine without such a choice
+ * makes everything durable.
+ */
+export type Durability = 'durable' | 'replayable';
 
 export type Db = Kysely<Tables>;
 export type Expr<T> = ExpressionWrapper<Tables, keyof Tables, T>;
@@ -44,10 +52,11 @@ export async function control<T>(
   dialect: Dialect,
   doing: string,
   work: (trx: Transaction<Tables>) => Promise<T>,
+  durability: Durability = 'durable',
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await dialect.transaction(work);
+      return await dialect.transaction(work, durability);
     } catch (error) {
       if (error instanceof Lost) throw error;
       const known = dialect.translate(error, doing);

@@ -53,13 +53,17 @@ export async function registerNode(dialect: Dialect, node: NodeIdentity, policyH
 
 /** T2. Heartbeats serve the map of nodes and health; they extend no lease. */
 export async function beatNode(dialect: Dialect, node: NodeIdentity): Promise<boolean> {
-  const beaten = await control(dialect, 'write the heartbeat', (trx) =>
-    trx
-      .updateTable('node')
-      .set((eb) => ({ beat_at: dialect.now(), beats: eb('beats', '+', 1) }))
-      .where('name', '=', node.name)
-      .where('boot', '=', node.boot)
-      .executeTakeFirstOrThrow(),
+  const beaten = await control(
+    dialect,
+    'write the heartbeat',
+    (trx) =>
+      trx
+        .updateTable('node')
+        .set((eb) => ({ beat_at: dialect.now(), beats: eb('beats', '+', 1) }))
+        .where('name', '=', node.name)
+        .where('boot', '=', node.boot)
+        .executeTakeFirstOrThrow(),
+    'replayable',
   );
   return beaten.numUpdatedRows === 1n;
 }

@@ -2,10 +2,17 @@ import { sql } from 'kysely';
 import type { Callback, CallbackState, Outbox } from '../../core/ports.js';
 import { control, type Dialect, reading } from './dialect.js';
 
-/** T12: the post room's tables. At least once; the id is the same at every attempt and for every sender. */
-export function outboxOf(dialect: Dialect): Outbox {
+/**
+ * T12: the post room's tables. At least once; the id is the same at every attempt and for every sender.
+ *
+ * Only callbacks of runs that began on this server are sent: a copy of the database (a restored backup, a staging
+ * system) must not post to the URL that it remembers.
+ *
+ * @param server the identity that runs keep; asked at each use, because it is known once the store is prepared
+ */
+export function outboxOf(dialect: Dialect, server: () => string): Outbox {
   return {
-    claimDue: (limit, claimMs) => claimDue(dialect, limit, claimMs),
+    claimDue: (limit, claimMs) => claimDue(dialect, server(), limit, claimMs),
     async delivered(id, status) {
       // A 200 is a fact, whoever holds the claim.
       await control(dialect, 'record a delivered callback', (trx) =>
@@ -43,9 +50,11 @@ export function outboxOf(dialect: Dialect): Outbox {
       return reading(dialect, 'see when the next callback is due', async (db) => {
         const row = await db
           .selectFrom('outbox')
+          .innerJoin('run', 'run.id', 'outbox.run')
           // A claimed callback is due again when its claim runs out, not before: without it the sender would spin.
           .select(sql<Date | null>`min(greatest(due_at, coalesce(claimed_until, due_at)))`.as('due'))
-          .where('state', '=', 'waiting')
+          .where('outbox.state', '=', 'waiting')
+          .where('run.server', '=', server())
           .executeTakeFirst();
         if (row?.due == null) return null;
         const { at } = await db.selectNoFrom(dialect.now().as('at')).executeTakeFirstOrThrow();
@@ -79,12 +88,19 @@ export function outboxOf(dialect: Dialect): Outbox {
   };
 }
 
-async function claimDue(dialect: Dialect, limit: number, claimMs: number): Promise<readonly Callback[]> {
+async function claimDue(
+  dialect: Dialect,
+  server: string,
+  limit: number,
+  claimMs: number,
+): Promise<readonly Callback[]> {
   const due = await reading(dialect, 'look for due callbacks', (db) =>
     db
       .selectFrom('outbox')
-      .select(['id', 'run', 'body', 'attempts'])
-      .where('state', '=', 'waiting')
+      .innerJoin('run', 'run.id', 'outbox.run')
+      .select(['outbox.id', 'outbox.run', 'outbox.body', 'outbox.attempts'])
+      .where('outbox.state', '=', 'waiting')
+      .where('run.server', '=', server)
       .where('due_at', '<=', dialect.now())
       .where((eb) => eb.or([eb('claimed_until', 'is', null), eb('claimed_until', '<', dialect.now())]))
       .orderBy('due_at')

@@ -69,22 +69,26 @@ export async function releaseSpan(
   failed: boolean,
 ): Promise<void> {
   try {
-    await control(dialect, 'release a span', (trx) =>
-      trx
-        .updateTable('span')
-        .set((eb) => ({
-          state: 'open' as const,
-          owner: null,
-          boot: null,
-          lease_until: null,
-          due_at: dialect.nowPlus(waitMs),
-          ...(failed ? { attempts: eb('attempts', '+', 1) } : {}),
-        }))
-        .where('run', '=', span.run)
-        .where('no', '=', span.no)
-        .where('fence', '=', span.fence)
-        .where('state', '=', 'leased')
-        .execute(),
+    await control(
+      dialect,
+      'release a span',
+      (trx) =>
+        trx
+          .updateTable('span')
+          .set((eb) => ({
+            state: 'open' as const,
+            owner: null,
+            boot: null,
+            lease_until: null,
+            due_at: dialect.nowPlus(waitMs),
+            ...(failed ? { attempts: eb('attempts', '+', 1) } : {}),
+          }))
+          .where('run', '=', span.run)
+          .where('no', '=', span.no)
+          .where('fence', '=', span.fence)
+          .where('state', '=', 'leased')
+          .execute(),
+      'replayable',
     );
   } catch (error) {
     if (!(error instanceof Lost)) throw error;

@@ -88,45 +88,50 @@ async function takeOne(
       : await bounds.pivot(run.policy, run.plan, seen.cursor_key, seen.high_key, chunk);
   const fence = seen.fence + 1;
   const attempts = seen.attempts + (seen.state === 'leased' ? 1 : 0);
-  await control(dialect, 'take a span', async (trx) => {
-    // Who makes a span writes the run row first: the ending then either sees the new span or refuses it.
-    const no = pivot === null ? null : await nextSpanNo(trx, run.id);
-    const taken = await trx
-      .updateTable('span')
-      .set({
-        state: 'leased',
-        owner: node.name,
-        boot: node.boot,
-        fence,
-        attempts,
-        lease_until: dialect.nowPlus(leaseMs),
-        ...(pivot === null ? {} : { high_key: pivot }),
-      })
-      .where('run', '=', run.id)
-      .where('no', '=', seen.no)
-      .where('fence', '=', seen.fence)
-      .where('cursor_key', '=', seen.cursor_key)
-      .where(canBeTaken(dialect, leaseMs))
-      .executeTakeFirstOrThrow();
-    mustBeOne(taken, 'the span was taken by another');
-    if (pivot !== null && no !== null) {
-      await trx
-        .insertInto('span')
-        .values({
-          run: run.id,
-          no,
-          round: seen.round,
-          kind: seen.kind,
-          low_key: pivot,
-          cursor_key: pivot,
-          high_key: seen.high_key,
-          state: 'open',
-          due_at: dialect.now(),
+  await control(
+    dialect,
+    'take a span',
+    async (trx) => {
+      // Who makes a span writes the run row first: the ending then either sees the new span or refuses it.
+      const no = pivot === null ? null : await nextSpanNo(trx, run.id);
+      const taken = await trx
+        .updateTable('span')
+        .set({
+          state: 'leased',
+          owner: node.name,
+          boot: node.boot,
+          fence,
+          attempts,
+          lease_until: dialect.nowPlus(leaseMs),
+          ...(pivot === null ? {} : { high_key: pivot }),
         })
-        .execute();
-    }
-    await dialect.insertUnlessThere(trx, 'tally', { run: run.id, span: seen.no, node: node.name });
-  });
+        .where('run', '=', run.id)
+        .where('no', '=', seen.no)
+        .where('fence', '=', seen.fence)
+        .where('cursor_key', '=', seen.cursor_key)
+        .where(canBeTaken(dialect, leaseMs))
+        .executeTakeFirstOrThrow();
+      mustBeOne(taken, 'the span was taken by another');
+      if (pivot !== null && no !== null) {
+        await trx
+          .insertInto('span')
+          .values({
+            run: run.id,
+            no,
+            round: seen.round,
+            kind: seen.kind,
+            low_key: pivot,
+            cursor_key: pivot,
+            high_key: seen.high_key,
+            state: 'open',
+            due_at: dialect.now(),
+          })
+          .execute();
+      }
+      await dialect.insertUnlessThere(trx, 'tally', { run: run.id, span: seen.no, node: node.name });
+    },
+    'replayable',
+  );
   return {
     run: run.id,
     no: seen.no,

@@ -1,17 +1,20 @@
 import type { Outbox } from '../../core/ports.js';
 import type { Clock } from '../../kit/clock.js';
 import { joinedRequests } from './history.js';
-import type { OutboxRow, Tables } from './tables.js';
+import { memoryServer, type OutboxRow, type Tables } from './tables.js';
 
 /** T12: callbacks wait here until the receiver said 200. At least once: a claim that ran out is anybody's. */
 export function createOutbox(tables: Tables, clock: Clock): Outbox {
   const now = (): number => clock.now().getTime();
   const waitingRows = (): readonly OutboxRow[] =>
     [...tables.outbox.values()].filter((row) => row.state === 'waiting');
+  /** A copy of a database must not post what another server's runs left behind. */
+  const sendableRows = (): readonly OutboxRow[] =>
+    waitingRows().filter((row) => tables.runs.get(row.run)?.server === memoryServer);
   const readyAt = (row: OutboxRow): number => Math.max(row.dueAt, row.claimedUntil ?? 0);
   return {
     async claimDue(limit, claimMs) {
-      const due = waitingRows()
+      const due = sendableRows()
         .filter((row) => readyAt(row) <= now())
         .sort((a, b) => a.dueAt - b.dueAt)
         .slice(0, limit);
@@ -41,7 +44,7 @@ export function createOutbox(tables: Tables, clock: Clock): Outbox {
       row.lastError = words;
     },
     async nextDueMs() {
-      const waiting = waitingRows();
+      const waiting = sendableRows();
       return waiting.length === 0 ? null : Math.max(0, Math.min(...waiting.map(readyAt)) - now());
     },
     async waiting() {

@@ -10,7 +10,7 @@ import { createPlanner } from './planner.js';
 import { createRuns } from './runs.js';
 import { createSpans } from './spans.js';
 import { createSweep } from './sweep.js';
-import { createTables, type Tables } from './tables.js';
+import { createTables, memoryServer, type Tables } from './tables.js';
 
 /**
  * The reference: what every store must do, said as plainly as possible. It passes the same conformance suite as the
@@ -33,7 +33,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     home: createHome(tables.home, clock),
     ownTables: createOwnTables(tables, clock),
     async prepare() {
-      return { engine: 'memory', version: '1', sessions: 1, server: 'memory', batchTargetMs: 50 };
+      return { engine: 'memory', version: '1', sessions: 1, server: memoryServer, batchTargetMs: 50 };
     },
     async tidyUp() {},
     note() {},

@@ -48,6 +48,7 @@ export function createSweep(tables: Tables, clock: Clock, dependentName: string)
         spanDone: span.state === 'done',
         before,
         lockedMs: 0,
+        workMs: 0,
         maxRate: run.maxRate,
       };
     },

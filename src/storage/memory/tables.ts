@@ -108,6 +108,9 @@ export type HomeRows = {
   readonly revoked: Map<string, number>;
 };
 
+/** There is one memory. */
+export const memoryServer = 'memory';
+
 export function createTables(): Tables {
   return {
     messages: new Map(),

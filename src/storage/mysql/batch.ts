@@ -60,7 +60,7 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
       : await deletePlain(session, request, range);
     tell?.('deleted');
   }
-  const sizedMs = performance.now() - lockedFrom;
+  const workMs = range.isEmpty ? 0 : performance.now() - lockedFrom;
   const isDone = textOf(range.to) === seen.high;
   const stays =
     result.skipped > 0 && request.span.kind === 'parked' && isDone && textOf(range.from) === seen.low;
@@ -87,7 +87,7 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
     spanDone: isDone,
     before: { deleted: seen.deleted, batches: seen.batches },
     lockedMs,
-    sizedMs,
+    workMs,
     maxRate: seen.maxRate,
   };
 }

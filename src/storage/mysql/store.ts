@@ -16,6 +16,7 @@ import { seedOwnTables } from './seed.js';
 /** MariaDB and MySQL, over sessions that connect when they are first used. */
 export function mysqlStore(sessions: Sessions): Store {
   const dialect = mysqlDialect(sessions);
+  let server = '';
   return {
     ledger: ledgerOf({
       dialect,
@@ -25,10 +26,14 @@ export function mysqlStore(sessions: Sessions): Store {
     }),
     sweep: sweepOf(sessions),
     planner: plannerOf(sessions),
-    outbox: outboxOf(dialect),
+    outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     ownTables: ownTablesOf(sessions),
-    prepare: ({ migrate }) => prepareDatabase(sessions, migrate),
+    async prepare({ migrate }) {
+      const facts = await prepareDatabase(sessions, migrate);
+      server = facts.server;
+      return facts;
+    },
     // InnoDB purges and keeps its statistics by itself.
     tidyUp: async () => undefined,
     note: () => undefined,

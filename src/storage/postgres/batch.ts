@@ -53,7 +53,9 @@ async function attempt(
   request: BatchRequest,
 ): Promise<BatchAnswer> {
   const { plan, skipLocked, tell } = request;
+  const begunAt = performance.now();
   await begin(client, budget, sessions, plan.foreignKeys === 'messages_first');
+  const roundTripMs = performance.now() - begunAt;
   // Who makes a span writes the run row first: parking what is skipped may make one.
   const parkedNo = skipLocked ? await reserveSpan(client, request) : null;
   const seen = await lockSpan(client, request);
@@ -61,12 +63,14 @@ async function attempt(
   if (seen.paused) return rollback(client, { kind: 'paused' });
   const range = await nextRange(client, request, seen.cursor, seen.high);
   let result: Deleted = nothingDeleted;
+  let workMs = 0;
   if (!range.isEmpty) {
     tell?.('deleting');
     budget.start();
     result = skipLocked
       ? await deleteSkippingLocked(client, budget, request, range)
       : await deletePlain(client, budget, request, range);
+    workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }
   const isDone = textOf(range.to) === seen.high;
@@ -113,6 +117,7 @@ async function attempt(
     spanDone: isDone,
     before: { deleted: seen.deleted, batches: seen.batches },
     lockedMs,
+    workMs,
     maxRate: seen.maxRate,
   };
 }
@@ -125,7 +130,12 @@ async function begin(
   sessions: Sessions,
   withoutChecks: boolean,
 ): Promise<void> {
-  const settings = ['BEGIN ISOLATION LEVEL READ COMMITTED'];
+  const settings = [
+    'BEGIN ISOLATION LEVEL READ COMMITTED',
+    // Waits for no disk: a crash of the server may undo the last batches, rows, tally and cursor together, and the
+    // run goes on from there. The ending waits, and with it every batch before it is on disk (the log is one sequence).
+    'SET LOCAL synchronous_commit = off',
+  ];
   if (sessions.hasTimeLimits) {
     settings.push(
       `SET LOCAL lock_timeout = '${budget.lockWaitMs}ms'`,
@@ -153,6 +163,10 @@ type SeenSpan = {
   readonly dependents: DependentCounts;
 };
 
+/**
+ * The tally is locked as well because it is read: of a row that is not locked a statement that had to wait shows the
+ * version from before the wait, and the dependents of a batch whose COMMIT was lost would be forgotten.
+ */
 async function lockSpan(client: PoolClient, { run, span, node }: BatchRequest): Promise<SeenSpan | null> {
   const { rows } = await client.query<Omit<SeenSpan, 'dependents'> & { dependents: string }>(
     `SELECT s.cursor_key AS cursor, s.low_key AS low, s.high_key AS high, s.deleted, s.batches, r.paused,
@@ -160,7 +174,7 @@ async function lockSpan(client: PoolClient, { run, span, node }: BatchRequest): 
      FROM message_gc.span s JOIN message_gc.run r ON r.id = s.run
        JOIN message_gc.tally t ON t.run = s.run AND t.span = s.no AND t.node = $4
      WHERE s.run = $1 AND s.no = $2 AND s.fence = $3 AND s.state = 'leased' AND r.state = 'running'
-     FOR UPDATE OF s`,
+     FOR UPDATE OF s, t`,
     [run.id, span.no, span.fence, node.name],
   );
   const row = rows[0];

@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import type { Db, Dialect } from '../ledger/dialect.js';
+import type { Db, Dialect, Durability } from '../ledger/dialect.js';
 import type { Tables } from '../ledger/tables.js';
 import { translate } from './errors.js';
 import { poolForBuilder, type Sessions } from './session.js';
@@ -25,14 +25,14 @@ export function postgresDialect(sessions: Sessions): Dialect & { destroy(): Prom
         .executeTakeFirst();
       return done.numInsertedOrUpdatedRows === 1n;
     },
-    transaction: (work) =>
+    transaction: (work, durability) =>
       db
         .transaction()
         .setIsolationLevel('read committed')
         .execute((trx) =>
           sessions.holding(async () => {
             if (sessions.hasTimeLimits) {
-              await sql`select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '5s', true)`.execute(
+              await sql`select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '5s', true), ${commitSetting(durability)}`.execute(
                 trx,
               );
             }
@@ -42,4 +42,11 @@ export function postgresDialect(sessions: Sessions): Dialect & { destroy(): Prom
     translate,
     destroy: () => builder.destroy(),
   };
+}
+
+/** A database that is set to lose commits (`off`) must not lose these; a stronger setting than `on` stays. */
+function commitSetting(durability: Durability) {
+  return durability === 'replayable'
+    ? sql`set_config('synchronous_commit', 'off', true)`
+    : sql`set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, true)`;
 }

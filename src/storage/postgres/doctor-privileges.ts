@@ -64,6 +64,9 @@ async function ledgerPrivileges(q: Queryable): Promise<Finding> {
   const { rows } = await q.query(
     `SELECT n.oid IS NOT NULL AS present,
             has_database_privilege(current_database(), 'CREATE') AS "mayCreate",
+            to_regclass('messages') IS NOT NULL
+              OR coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS "mayMakeTables",
+            format('GRANT CREATE ON SCHEMA %I TO %I;', coalesce(current_schema(), 'public'), current_user) AS "grantTables",
             CASE WHEN n.oid IS NULL THEN true
                  ELSE has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
                    SELECT FROM pg_catalog.pg_class c, unnest($1::text[]) AS p
@@ -76,6 +79,11 @@ async function ledgerPrivileges(q: Queryable): Promise<Finding> {
     [onLedger],
   );
   const answer = rows[0] ?? {};
+  if (answer['mayMakeTables'] !== true) {
+    const found = 'There is no table messages yet, and this user may not create it.';
+    const todo = answer['mayCreate'] === true ? [] : [String(answer['grantCreate'])];
+    return { level: 'error', check, found, why, todo: [...todo, String(answer['grantTables'])].join(' ') };
+  }
   if (answer['present'] !== true) {
     if (answer['mayCreate'] === true) return ok(check, 'The schema message_gc can be created.', why);
     const found = 'There is no schema message_gc, and this user may not create it.';

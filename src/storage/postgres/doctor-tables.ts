@@ -110,7 +110,7 @@ async function isOurs(q: Queryable): Promise<Finding> {
         ? 'There is a messages or message_receipts table that message-gc did not make.'
         : 'The messages or message_receipts table has another shape than the one that message-gc made.',
     why,
-    todo: 'Describe your table in a store mapping: message-gc init',
+    todo: 'Name another database; describing your table in a store mapping (message-gc init) comes with a later version.',
   };
 }
 

@@ -14,6 +14,7 @@ export class LockBudget {
   readonly #client: PoolClient;
   readonly #hasTimeLimits: boolean;
   #startedAt: number | null = null;
+  #roundTrips = 0;
 
   constructor(client: PoolClient, hasTimeLimits: boolean, deadlockTimeoutMs: number) {
     this.#client = client;
@@ -25,11 +26,14 @@ export class LockBudget {
   /** The next statement takes the first row lock; until then statement_timeout is D already. */
   start(): void {
     this.#startedAt = performance.now();
+    this.#roundTrips = 1;
   }
 
   /** Call before every further statement of the transaction. Nothing left of D: the batch gives up. */
   async limit(): Promise<void> {
-    if (this.#startedAt === null || !this.#hasTimeLimits) return;
+    if (this.#startedAt === null) return;
+    this.#roundTrips += this.#hasTimeLimits ? 2 : 1;
+    if (!this.#hasTimeLimits) return;
     const leftMs = Math.floor(this.totalMs - this.heldMs());
     if (leftMs < 1) {
       throw new StoreError(
@@ -41,6 +45,11 @@ export class LockBudget {
       );
     }
     await this.#client.query(`SET LOCAL statement_timeout = '${leftMs}ms'`);
+  }
+
+  /** Statements sent since the first row lock, with those that set a limit. */
+  get roundTrips(): number {
+    return this.#roundTrips;
   }
 
   /** Milliseconds since the first row lock; 0 before it. */

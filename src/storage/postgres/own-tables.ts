@@ -84,8 +84,8 @@ export function notOurs(): Refusal {
   return new Refusal(
     'refused',
     'The database has a table "messages" (or "message_receipts") that message-gc did not make. Nothing was deleted ' +
-      'and nothing was inserted. Use "message-gc init" to describe that table in a store mapping, or name another ' +
-      'database.',
+      'and nothing was inserted. Name another database. (Describing a table of yours in a store mapping, "message-gc init", comes with a ' +
+      'later version.)',
   );
 }
 

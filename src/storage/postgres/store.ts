@@ -29,6 +29,7 @@ const noExtras: Extras = { note: () => undefined, tidyUp: async () => undefined 
 export function postgresStore(sessions: Sessions, extras: Extras = noExtras): Store {
   const dialect = postgresDialect(sessions);
   let deadlockTimeoutMs = usualDeadlockTimeoutMs;
+  let server = '';
   return {
     ledger: ledgerOf({
       dialect,
@@ -38,13 +39,14 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     }),
     sweep: sweepOf(sessions, () => deadlockTimeoutMs),
     planner: plannerOf(sessions),
-    outbox: outboxOf(dialect),
+    outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     ownTables: ownTablesOf(sessions),
     ...extras,
     async prepare({ migrate }) {
       const prepared = await prepareDatabase(sessions, dialect.db, migrate);
       deadlockTimeoutMs = prepared.deadlockTimeoutMs;
+      server = prepared.server;
       return prepared;
     },
     async ping() {

@@ -27,7 +27,7 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
 
   async function start(request: FastifyRequest, reply: FastifyReply, visitor: Visitor): Promise<unknown> {
     refuseParameters(request);
-    if (visitor.kind === 'unconfirmed') throw startFailure(visitor.error);
+    if (visitor.kind === 'unconfirmed') throw startFailure(visitor.error, visitor.signed);
     const requestId = newId();
     // Looking the token up has used up some of the time already.
     const leftMs = Math.max(100, startDeadlineMs - reply.elapsedTime);
@@ -59,10 +59,15 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     }
   }
 
-  function startFailure(error: StoreError | Refusal): ApiError {
+  /** The driver's words name the database's address: they are not for somebody whose token could not be verified. */
+  function startFailure(error: StoreError | Refusal, isKnown = true): ApiError {
     deps.log.warn({ error: wordsOf(error) }, 'a run could not be started; the client was told');
     // The driver's own text where there is one: it is what the original shows, and what people search for.
-    const words = error.cause instanceof Error ? wordsOf(error.cause) : error.message;
+    const words = !isKnown
+      ? 'The database cannot be reached'
+      : error.cause instanceof Error
+        ? wordsOf(error.cause)
+        : error.message;
     return new ApiError(1014, startFailureDetails(words, deps.settings.coreHost), { cause: error });
   }
 
@@ -97,7 +102,6 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
   ): Promise<unknown> {
     const view = await within(deps.desk.cancel(visitor.user), storeDeadlineMs, 'cancel the run');
     if (view === null) throw new ApiError(1006, 'No run is active, so there is nothing to cancel.');
-    deps.log.info({ run: view.id, by: visitor.user }, 'the run was cancelled');
     return runsReply([shape(view)]);
   }
 

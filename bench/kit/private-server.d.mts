@@ -1,0 +1,8 @@
+export type PrivateServer = {
+  readonly url: string;
+  readonly pid: number;
+  crash(): Promise<void>;
+  startAgain(): Promise<void>;
+  stop(): Promise<void>;
+};
+export function startPrivateServer(options: { readonly isDurable: boolean }): Promise<PrivateServer>;

@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { durationSeconds } from '../../src/config/duration.js';
+import type { Environment } from '../../src/config/environment.js';
+import { readConfig } from '../../src/config/read-config.js';
+import { Refusal } from '../../src/core/errors.js';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'message-gc-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, '');
+  return path;
+}
+
+/** The words of the refusal; fails when there is none. */
+function wordsFor(env: Environment): string {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof Refusal && error.reason === 'configuration') return error.message;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('the configuration', () => {
+  test('of nothing is the embedded database on loopback, gentle, without retention', () => {
+    expect(readConfig({})).toMatchObject({
+      database: { engine: 'pglite' },
+      listen: { host: '127.0.0.1', port: 9090 },
+      control: { host: '127.0.0.1', port: 6252 },
+      coreHost: 'wacore',
+      profile: 'gentle',
+      retentionSeconds: 0,
+      allowUsers: false,
+      requireHttps: false,
+    });
+    expect(readConfig({ DATABASE_URL: '' }).database.engine).toBe('pglite');
+  });
+
+  test("of the original's variables names the database by its prefix, with special characters kept", () => {
+    const { database } = readConfig({
+      WA_DB_ENGINE: 'PGSQL',
+      WA_DB_HOSTNAME: 'db.example',
+      WA_DB_PORT: '5433',
+      WA_DB_USERNAME: 'wa user',
+      WA_DB_PASSWORD: 'p@ss/word',
+      WA_DB_NAME_PREFIX: 'shop_',
+    });
+    expect(database).toEqual({
+      engine: 'postgresql',
+      url: 'postgres://wa%20user:p%40ss%2Fword@db.example:5433/shop_message_gc',
+      where: 'postgres://wa%20user@db.example:5433/shop_message_gc',
+    });
+  });
+
+  test('names MySQL and MariaDB by the same variables, and by an address of one host or of a cluster', () => {
+    expect(readConfig({ WA_DB_ENGINE: 'MYSQL', WA_DB_PASSWORD: 'p@ss/word' }).database).toEqual({
+      engine: 'mysql',
+      url: 'mysql://root:p%40ss%2Fword@127.0.0.1:3306/message_gc',
+      where: 'mysql://root@127.0.0.1:3306/message_gc',
+    });
+    const files = {
+      WA_DB_SSL_CA: file('ca.pem'),
+      WA_DB_SSL_CERT: file('c.pem'),
+      WA_DB_SSL_KEY: file('k.pem'),
+    };
+    const { database } = readConfig({ WA_DB_ENGINE: 'MYSQL', ...files });
+    const { searchParams } = new URL(database.engine === 'mysql' ? database.url : '');
+    expect(Object.fromEntries(searchParams)).toEqual({
+      'ssl-mode': 'verify-identity',
+      'ssl-ca': files.WA_DB_SSL_CA,
+      'ssl-cert': files.WA_DB_SSL_CERT,
+      'ssl-key': files.WA_DB_SSL_KEY,
+    });
+    const cluster = 'mysql://gc:s3cret@db1:3307,db2,db3/chat?ssl-mode=required';
+    expect(readConfig({ DATABASE_URL: cluster }).database).toEqual({
+      engine: 'mysql',
+      url: cluster,
+      where: 'mysql://gc@db1:3307,db2,db3/chat',
+    });
+  });
+
+  test('with a certificate authority verifies the server, and hands on the files of the client', () => {
+    const files = {
+      WA_DB_SSL_CA: file('ca.pem'),
+      WA_DB_SSL_CERT: file('c.pem'),
+      WA_DB_SSL_KEY: file('k.pem'),
+    };
+    const { database } = readConfig({ WA_DB_ENGINE: 'PGSQL', ...files });
+    const url = new URL(database.engine === 'postgresql' ? database.url : '');
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      sslmode: 'verify-full',
+      sslrootcert: files.WA_DB_SSL_CA,
+      sslcert: files.WA_DB_SSL_CERT,
+      sslkey: files.WA_DB_SSL_KEY,
+    });
+    expect(database.where).not.toContain('ssl');
+  });
+
+  test('says everything that is wrong at once, each with what was found and what was expected', () => {
+    const words = wordsFor({
+      MESSAGE_GC_LISTEN: 'here',
+      MESSAGE_GC_PROFILE: 'fast',
+      MESSAGE_GC_RETENTION: 'a week',
+      MESSAGE_GC_NODE_ID: 'xyz',
+      MESSAGE_GC_ADMIN_PASSWORD: 'short',
+      WA_WEB_JWT_CRYPTO_KEY: 'short',
+    });
+    expect(words.split('\n')).toHaveLength(7);
+    for (const part of [
+      'MESSAGE_GC_LISTEN is "here", expected host:port',
+      'MESSAGE_GC_PROFILE is "fast", expected gentle, balanced, full',
+      'MESSAGE_GC_RETENTION is "a week", expected a number with its unit',
+      'MESSAGE_GC_NODE_ID is "xyz", expected 12 characters',
+      'MESSAGE_GC_ADMIN_PASSWORD has 5 characters, expected 8 to 64',
+      'WA_WEB_JWT_CRYPTO_KEY has 5 characters, expected at least 16',
+    ])
+      expect(words).toContain(part);
+    expect(words).not.toContain('short');
+  });
+
+  test.each([
+    [{ DATABASE_URL: 'not a url with s3cret' }, 'DATABASE_URL is no URL'],
+    [{ DATABASE_URL: 'http://x/' }, 'begins with http:'],
+    [{ DATABASE_URL: 'pglite:' }, 'names no folder'],
+    [{ WA_DB_ENGINE: 'ORACLE' }, 'WA_DB_ENGINE is "ORACLE"'],
+    [{ WA_DB_ENGINE: 'PGSQL', WA_DB_PORT: 'x' }, 'WA_DB_PORT is "x"'],
+    [{ WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CA: '/not/there.pem' }, 'there is none'],
+    [{ WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CERT: import.meta.filename }, 'without WA_DB_SSL_CA'],
+    [
+      { WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CA: import.meta.filename, WA_DB_SSL_KEY: import.meta.filename },
+      'one is missing',
+    ],
+    [{ WA_APP_MULTICONNECT: '1' }, 'single instance'],
+    [{ MESSAGE_GC_WEBHOOK_SECRET: 'whsec_x' }, 'does not sign'],
+    [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud"'],
+    [{ MESSAGE_GC_ALLOW_USERS: 'yes' }, 'MESSAGE_GC_ALLOW_USERS is "yes", expected 0, 1'],
+    [{ MESSAGE_GC_REQUIRE_HTTPS: 'yes' }, 'MESSAGE_GC_REQUIRE_HTTPS is "yes"'],
+    [{ MESSAGE_GC_CONFIG: import.meta.filename }, 'reads no store mappings'],
+    [{ COREAPP_HOSTNAME: 'a b' }, 'COREAPP_HOSTNAME is "a b"'],
+  ] as const)('refuses %o with words', (env, words) => {
+    const refused = wordsFor(env);
+    expect(refused).toContain(words);
+    expect(refused).not.toMatch(/s3cret|whsec_x/);
+  });
+
+  test('WA_APP_MULTICONNECT=0 is a single instance', () => {
+    expect(readConfig({ WA_APP_MULTICONNECT: '0' }).database.engine).toBe('pglite');
+  });
+});
+
+test.each([
+  ['30d', 2_592_000],
+  ['12h', 43_200],
+  ['45m', 2_700],
+  ['90s', 90],
+  ['0', 0],
+  ['30', null],
+  ['-1d', null],
+  ['1.5h', null],
+  ['', null],
+] as const)('a duration of %s is %s seconds', (text, seconds) => {
+  expect(durationSeconds(text)).toBe(seconds);
+});

@@ -1,6 +1,6 @@
 /**
  * What the servers of the family can do, by name, so that no statement asks which of them it speaks to. MySQL is
- * written from its documentation and was not run here; docs/compatibility.md says so.
+ * written from its documentation and was not run here; docs/mysql.md says so.
  */
 export type Capabilities = {
   readonly engine: 'mariadb' | 'mysql';

@@ -40,6 +40,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   for (;;) {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
     const limit = unitsWithin(work);
+    await standStill(work);
     if (!(await mayBegin(work, size.current))) continue;
     const startedAt = deps.clock.monotonicMs();
     const tokens = size.current;
@@ -132,6 +133,20 @@ const mostRowsInBlock = 200;
 function unitsWithin({ deps, plan, rowsLeft }: SpanWork): number {
   const rows = rowsLeft() / deps.pace.workers;
   return Math.max(1, Math.floor(plan.walk === 'blocks' ? rows / mostRowsInBlock : rows));
+}
+
+/** No longer than this at a time: a lease is renewed by batches only, and one batch in five seconds harms nobody. */
+const longestStandMs = 5_000;
+
+/** As long as the engine's own signal asks for it. */
+async function standStill({ deps, hand, signal }: SpanWork): Promise<void> {
+  const until = deps.clock.monotonicMs() + longestStandMs;
+  while (!signal.aborted && deps.clock.monotonicMs() < until) {
+    const pressure = (await deps.store.sweep.pressure?.()) ?? null;
+    if (pressure === null) return;
+    hand.because('flow_control', pressure.signal, pressure.value, pressure.limit);
+    await sleep(jittered(500), signal);
+  }
 }
 
 /** Tokens are taken before BEGIN: a wait inside a transaction would hold its locks. */

@@ -7,6 +7,7 @@ import { openStore } from '../../src/storage/open-store.js';
 import { workshop } from '../guards/collect.js';
 import { MariadbApplication } from '../harness/mariadb-application.js';
 import { mariadbOracle } from '../harness/mariadb-world.js';
+import { pause, until } from '../harness/wait.js';
 import { closeAll } from '../harness/world.js';
 import { type Galera, startCluster, whyNoCluster } from './cluster.js';
 
@@ -58,6 +59,22 @@ describe.skipIf(missing !== null)('on a Galera cluster of three', { timeout: 180
     return { database, first, oracle, before, eligible: await oracle.eligibleKeys() };
   }
 
+  /** By the counter of the machine that is used, on a connection of the test's own. */
+  async function isPaused(): Promise<boolean> {
+    const connection = await mysql.createConnection(`${cluster.nodes[0]?.origin}/mysql`);
+    try {
+      const read = async (): Promise<bigint> => {
+        const [rows] = await connection.query(`SHOW STATUS LIKE 'wsrep_flow_control_paused_ns'`);
+        return BigInt((rows as { Value: string }[])[0]?.Value ?? '0');
+      };
+      const from = await read();
+      await pause(300);
+      return (await read()) - from > 200_000_000n;
+    } finally {
+      connection.destroy();
+    }
+  }
+
   const policy = { mapping: ownMapping, retentionSeconds: 0 };
 
   test('collects through one machine, and through another when that one is killed in mid-run', async () => {
@@ -102,6 +119,39 @@ describe.skipIf(missing !== null)('on a Galera cluster of three', { timeout: 180
     console.log(
       `two machines at once: ${shares.join(' + ')} messages, given up and done again: ${JSON.stringify([...a.gaveUp, ...b.gaveUp])}`,
     );
+  });
+
+  test('a machine that lags makes the run stand still with that reason, and it ends exact', async () => {
+    const { database, first, oracle, before, eligible } = await world(8_000, 1);
+    const lagging = await mysql.createConnection(`${cluster.nodes[2]?.origin}/mysql`);
+    onTestFinished(() => lagging.destroy());
+    let unlocked: Promise<unknown> = Promise.resolve('not begun');
+    const shop = await workshop({
+      ...first,
+      policy,
+      size: 50,
+      async after(batch) {
+        if (batch !== 5) return;
+        // It cannot apply what is written there; its queue grows until it asks the cluster to wait.
+        await lagging.query(`FLUSH TABLES ${database}.messages WITH READ LOCK`);
+        unlocked = until('the cluster to hold its writers back', 30_000, () => isPaused())
+          .finally(() => lagging.query('UNLOCK TABLES'))
+          .catch((cause: unknown) => cause);
+      },
+    });
+    const runId = shop.collect(120_000);
+    const reason = await until('the reason flow_control', 60_000, async () => {
+      const active = await first.store.ledger.active();
+      const live = active === null ? null : shop.coreapp.progress(active.id);
+      return live?.reason.code === 'flow_control' ? live.reason : null;
+    });
+    expect(reason).toMatchObject({ signal: 'wsrep_flow_control_paused_ns', limit: 0.05 });
+    expect(reason.value).toBeGreaterThanOrEqual(0.05);
+    expect(await unlocked).toBe(true);
+    const run = await runId;
+    expect(run).toMatchObject({ state: 'complete', errors: [], messagesDeleted: eligible.size });
+    await oracle.expectGone({ before, gone: eligible });
+    await oracle.expectInvariants();
   });
 
   /** Row locks are not cluster-wide: on the application's own machine we give way; on another one certification decides. */

@@ -82,6 +82,8 @@ class Member implements GaleraNode {
   async install(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     await giveAway(this.#folder);
+    await mkdir(join(this.#folder, 'tmp'), { recursive: true });
+    await giveAway(join(this.#folder, 'tmp'));
     const made = spawnSync(
       'mariadb-install-db',
       [
@@ -89,6 +91,7 @@ class Member implements GaleraNode {
         `--datadir=${join(this.#folder, 'data')}`,
         '--auth-root-authentication-method=normal',
         '--skip-test-db',
+        `--tmpdir=${join(this.#folder, 'tmp')}`,
         ...asUser(),
       ],
       { encoding: 'utf8' },
@@ -104,6 +107,8 @@ class Member implements GaleraNode {
         '--no-defaults',
         ...asUser(),
         `--datadir=${join(this.#folder, 'data')}`,
+        // Not /tmp: a server that starts removes what looks like its own temporary tables, another one's as well.
+        `--tmpdir=${join(this.#folder, 'tmp')}`,
         `--socket=${join(this.#folder, 's')}`,
         `--pid-file=${join(this.#folder, 'pid')}`,
         `--log-error=${join(this.#folder, 'log.err')}`,

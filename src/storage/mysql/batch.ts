@@ -5,6 +5,7 @@ import { nextRange } from './batch-range.js';
 import { deletePlain } from './delete-plain.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
 import { isLockInTheWay, translate } from './errors.js';
+import { flowControlOf } from './flow-control.js';
 import { type Sessions, withSession } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
@@ -20,10 +21,11 @@ import { enterSpan, parkSpan, writeSpan } from './span-row.js';
  * this read waits for the lost transaction and shows its outcome (a plain read was wrong 19 times of 100). Rows,
  * tally, cursor and lease renewal are one transaction, so a count that is seen is a count that happened.
  *
- * READ COMMITTED is the session's. Statements that do not depend on each other's answers share a round trip.
+ * READ COMMITTED is the session's. Each statement has its round trip: see `writeSpan`.
  */
 export function sweepOf(sessions: Sessions): Sweep {
   return {
+    pressure: flowControlOf(sessions),
     batch: (request) =>
       withSession(sessions.sweep, async (session) => {
         try {

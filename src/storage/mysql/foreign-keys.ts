@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Mapping, nameOf } from '../../core/mapping.js';
 import type { ForeignKeyMode } from '../../core/run.js';
 import type { RealTable } from './catalogue.js';
@@ -16,8 +17,8 @@ import type { Session } from './session.js';
  *     that this user may not see, so an empty answer there proves nothing (orphans were seen);
  * (b) no trigger on these tables for the changes that a run makes: it would run with the checks left out as well.
  *     Only who has the TRIGGER privilege on a table sees its triggers;
- * (e) inside every batch, after its statements have locked the tables' definitions, `shapeSql` still gives the plan's
- *     value. (Letters as on PostgreSQL; policies (c) do not exist here, and (d), a privilege, is not needed.)
+ * (e) inside every batch, after its statements have locked the tables' definitions, `readShape` still gives the
+ *     plan's value. (Letters as on PostgreSQL; policies (c) do not exist here, and (d), a privilege, is not needed.)
  */
 export type ForeignKeyChoice = { readonly mode: ForeignKeyMode; readonly why: string };
 
@@ -181,21 +182,19 @@ function triggersOn(tables: readonly RealTable[]): string {
 }
 
 /**
- * (e): one text that changes with every foreign key into the tables and every trigger that a run would set off. What
- * a batch has touched cannot get a trigger before its COMMIT. A foreign key that is being added shows already while
- * its table is copied, under that table's passing name, and the copy's own check waits for the rows that we deleted.
+ * (e): one text that changes with every foreign key into the tables and every trigger for deleted messages. What a
+ * batch has touched cannot get a trigger before its COMMIT. A foreign key that is being added shows already while its
+ * table is copied, under that table's passing name, and the copy's own check waits for the rows that we deleted.
+ *
+ * Plain rows, put together here: GROUP_CONCAT would make a temporary table on disk in every batch. Only triggers on
+ * the messages count: the dependents' run after their own statement, whose checks are on.
  */
-export function shapeSql(session: Session, tables: readonly RealTable[]): string {
-  const names = tables.map((table) => textSql(innodbKey(table))).join(', ');
-  const triggers = tables.map(
-    (table) =>
-      `(SELECT GROUP_CONCAT(TRIGGER_NAME ORDER BY TRIGGER_NAME) FROM information_schema.TRIGGERS WHERE ${triggersOn([table])})`,
-  );
-  return `SELECT MD5(CONCAT_WS(';', (SELECT GROUP_CONCAT(CONCAT_WS(':', ID, FOR_NAME, REF_NAME) ORDER BY ID)
-    FROM ${sources(session).keys} WHERE REF_NAME IN (${names})), ${triggers.join(', ')})) AS shape`;
-}
-
 export async function readShape(session: Session, tables: readonly RealTable[]): Promise<string> {
-  const rows = await session.rows<{ shape: string | null }>(shapeSql(session, tables));
-  return rows[0]?.shape ?? '';
+  const names = tables.map((table) => textSql(innodbKey(table))).join(', ');
+  const rows = await session.rows<Record<string, string>>(
+    `SELECT ID AS a, FOR_NAME AS b, REF_NAME AS c FROM ${sources(session).keys} WHERE REF_NAME IN (${names})
+     UNION ALL SELECT TRIGGER_NAME, EVENT_MANIPULATION, '' FROM information_schema.TRIGGERS WHERE ${triggersOn(tables.slice(0, 1))}`,
+  );
+  const parts = rows.map(({ a, b, c }) => JSON.stringify([a, b, c]));
+  return createHash('sha256').update(parts.sort().join('\n')).digest('hex');
 }

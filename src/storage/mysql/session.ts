@@ -29,7 +29,10 @@ export class Session {
     return answer.affectedRows ?? 0;
   }
 
-  /** Several statements in one round trip; the first that fails ends them. An answer for each. */
+  /**
+   * Several statements in one round trip; the first that fails ends them. An answer for each. Never inside a
+   * transaction that must be whole: see `writeSpan`.
+   */
   async all(statements: readonly string[]): Promise<readonly unknown[]> {
     const answer = await this.#ask(statements.join(';\n'));
     return statements.length === 1 ? [answer] : (answer as readonly unknown[]);

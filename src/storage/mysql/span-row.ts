@@ -5,7 +5,7 @@ import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import type { WalkRange } from './batch-range.js';
 import type { RealTable } from './catalogue.js';
-import { shapeSql } from './foreign-keys.js';
+import { readShape } from './foreign-keys.js';
 import { own, textSql } from './names.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
@@ -26,34 +26,42 @@ export type SeenSpan = {
 /** Begins the transaction and enters it at the span's row. Null: the span is not ours, or the run has ended. */
 export async function enterSpan(session: Session, request: BatchRequest): Promise<SeenSpan | null> {
   const { run, skipLocked } = request;
-  const runIs = `id = ${textSql(run.id)} AND state = 'running'`;
-  const answers = await session.all([
-    'BEGIN',
-    // Who makes a span writes the run row first: parking what is skipped may make one.
-    ...(skipLocked
-      ? [`UPDATE ${own('run')} SET spans = spans + 1, version = version + 1 WHERE ${runIs}`]
-      : []),
-    `SELECT cursor_key AS \`cursor\`, low_key AS low, high_key AS high, deleted, batches FROM ${own('span')}
-     WHERE ${spanIs(request)} FOR UPDATE`,
-    `SELECT spans, paused, max_rate AS maxRate FROM ${own('run')} WHERE ${runIs}`,
-    `SELECT dependents FROM ${own('tally')} WHERE ${tallyIs(request)}`,
-  ]);
-  const [spans, runs, tallies] = answers.slice(-3) as [
-    readonly Pick<SeenSpan, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'>[],
-    readonly { readonly spans: number; readonly paused: number; readonly maxRate: number | null }[],
-    readonly { readonly dependents: string }[],
-  ];
-  const [mine, running, tally] = [spans[0], runs[0], tallies[0]];
-  if (mine === undefined || running === undefined || tally === undefined) return null;
+  await session.write('BEGIN');
+  // Who makes a span writes the run row first: parking what is skipped may make one.
+  if (skipLocked) {
+    await session.write(
+      `UPDATE ${own('run')} SET spans = spans + 1, version = version + 1 WHERE id = ${textSql(run.id)} AND state = 'running'`,
+    );
+  }
+  // FOR UPDATE locks the row of the outer table alone.
+  const rows = await session.rows<SpanRow>(
+    `SELECT s.cursor_key AS \`cursor\`, s.low_key AS low, s.high_key AS high, s.deleted, s.batches,
+       (SELECT CONCAT_WS(',', r.spans, r.paused, r.max_rate) FROM ${own('run')} r
+         WHERE r.id = ${textSql(run.id)} AND r.state = 'running') AS run,
+       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents
+     FROM ${own('span')} s WHERE ${spanIs(request)} FOR UPDATE`,
+  );
+  const found = rows[0];
+  if (found === undefined || found.run === null || found.dependents === null) return null;
+  // Without a rate there is no third.
+  const [spans = 0, paused = 0, maxRate = null] = found.run.split(',').map(Number);
   return {
-    ...mine,
-    deleted: Number(mine.deleted),
-    paused: Boolean(running.paused),
-    maxRate: running.maxRate,
-    dependents: JSON.parse(tally.dependents) as DependentCounts,
-    parkedNo: skipLocked ? running.spans : null,
+    cursor: found.cursor,
+    low: found.low,
+    high: found.high,
+    deleted: Number(found.deleted),
+    batches: found.batches,
+    paused: Boolean(paused),
+    maxRate,
+    dependents: JSON.parse(found.dependents) as DependentCounts,
+    parkedNo: skipLocked ? spans : null,
   };
 }
+
+type SpanRow = Pick<SeenSpan, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
+  readonly run: string | null;
+  readonly dependents: string | null;
+};
 
 function tallyIs({ run, span, node }: BatchRequest): string {
   return `run = ${textSql(run.id)} AND span = ${span.no} AND node = ${textSql(node.name)}`;
@@ -100,6 +108,10 @@ const parkedWait = 'INTERVAL LEAST(30000, 500 * POW(2, LEAST(attempts, 10))) * 1
  * Cursor, count, lease and tally, and the plan's guard, which is read now that the statements before hold their
  * tables' definitions. False: the span is not ours any more. (A SET goes from left to right here: `attempts` is read
  * before it is written.)
+ *
+ * One statement at a time, and only inside a transaction: on a Galera cluster the transaction may be undone between
+ * two statements of one packet, and the server then says nothing and goes on with the next. A count was committed in
+ * that way without its rows.
  */
 export async function writeSpan(
   session: Session,
@@ -109,25 +121,26 @@ export async function writeSpan(
   const { leaseMs, plan } = request;
   const { cursor, result, skipped, state } = change;
   const stays = state === 'open';
-  const isGuarded = plan.foreignKeys === 'messages_first';
-  const answers = await session.all([
-    ...(isGuarded ? [shapeSql(session, JSON.parse(plan.guards['tables'] ?? '[]') as RealTable[])] : []),
-    `UPDATE ${own('span')} SET cursor_key = ${textSql(cursor)}, batches = batches + 1, deleted = deleted + ${result.deleted},
-       ${stays ? `due_at = UTC_TIMESTAMP(6) + ${parkedWait}, attempts = attempts + 1` : 'attempts = 0'},
-       skipped = ${skipped}, lease_until = UTC_TIMESTAMP(6) + INTERVAL ${Math.round(leaseMs)}000 MICROSECOND, state = '${state}'
-     WHERE ${spanIs(request)}`,
-    `UPDATE ${own('tally')} SET deleted = deleted + ${result.deleted}, batches = batches + 1,
-       busy_ms = busy_ms + ${Math.round(change.busyMs)}, dependents = ${textSql(JSON.stringify(added(change.before, result.dependents)))}
-     WHERE ${tallyIs(request)}`,
-  ]);
-  const [moved, counted] = answers.slice(-2) as { readonly affectedRows: number }[];
-  if (isGuarded) {
-    const [row] = answers[0] as readonly { readonly shape: string | null }[];
-    if ((row?.shape ?? '') !== plan.guards['shape']) {
+  if (plan.foreignKeys === 'messages_first') {
+    const tables = JSON.parse(plan.guards['tables'] ?? '[]') as RealTable[];
+    if ((await readShape(session, tables)) !== plan.guards['shape']) {
       throw new PlanChanged('a foreign key or trigger of the tables was changed during the run');
     }
   }
-  return moved?.affectedRows === 1 && counted?.affectedRows === 1;
+  const inside = session.can.engine === 'mariadb' ? ' AND @@in_transaction = 1' : '';
+  const moved = await session.write(
+    `UPDATE ${own('span')} SET cursor_key = ${textSql(cursor)}, batches = batches + 1, deleted = deleted + ${result.deleted},
+       ${stays ? `due_at = UTC_TIMESTAMP(6) + ${parkedWait}, attempts = attempts + 1` : 'attempts = 0'},
+       skipped = ${skipped}, lease_until = UTC_TIMESTAMP(6) + INTERVAL ${Math.round(leaseMs)}000 MICROSECOND, state = '${state}'
+     WHERE ${spanIs(request)}${inside}`,
+  );
+  if (moved !== 1) return false;
+  const counted = await session.write(
+    `UPDATE ${own('tally')} SET deleted = deleted + ${result.deleted}, batches = batches + 1,
+       busy_ms = busy_ms + ${Math.round(change.busyMs)}, dependents = ${textSql(JSON.stringify(added(change.before, result.dependents)))}
+     WHERE ${tallyIs(request)}${inside}`,
+  );
+  return counted === 1;
 }
 
 function added(before: DependentCounts, more: DependentCounts): DependentCounts {

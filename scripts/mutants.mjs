@@ -3,18 +3,22 @@
 //
 //   node scripts/mutants.mjs              all of them, several minutes
 //   node scripts/mutants.mjs fence tally  those with one of the words in their name
+//   node scripts/mutants.mjs --check      only whether each can still be applied to the code, in milliseconds
 //
 // Needs a PostgreSQL server on which databases and roles may be created: TEST_POSTGRES_URL, or the local one.
 // The checkout is not touched: everything happens in a copy in the temporary folder.
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { copyOf } from './mutants/copy.mjs';
+import { changed, copyOf } from './mutants/copy.mjs';
 import { mutants } from './mutants/list.mjs';
 import { runTests } from './mutants/run-tests.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+if (process.argv[2] === '--check') process.exit(check());
+
 const words = process.argv.slice(2);
 const chosen = mutants.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
 if (chosen.length === 0) {
@@ -42,6 +46,23 @@ const startedAt = performance.now();
 const copy = copyOf(root);
 process.on('exit', copy.remove);
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+
+/** Whether the text of every mutant is in the code, once; the exit code. */
+function check() {
+  let wrong = 0;
+  for (const { name, changes } of mutants) {
+    try {
+      for (const { file, from, to } of changes) {
+        changed(readFileSync(join(root, file), 'utf8'), { file, from, to });
+      }
+    } catch (error) {
+      wrong += 1;
+      console.error(`mutants: "${name}" cannot be applied: ${error.message}`);
+    }
+  }
+  if (wrong === 0) console.log(`${mutants.length} mutants can be applied`);
+  return wrong === 0 ? 0 : 1;
+}
 
 /** Compiles the copy; answers what the compiler says, or null. */
 function build() {

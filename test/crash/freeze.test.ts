@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
-import { outcomeOf, waitForEnd } from '../harness/collection.js';
+import { outcomeOf, runOf, waitForEnd } from '../harness/collection.js';
 import type { Instance } from '../harness/instance.js';
 import { commitOfBatch, statements } from '../harness/pg-proxy.js';
 import { pause, until, within } from '../harness/wait.js';
@@ -7,7 +7,7 @@ import { dropTemplates, postgresWorld, type World } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
 
 /** What a batch in hand meets beside kill -9: a frozen process, a lost network, a lost COMMIT, an orderly stop. */
-const rows = 30_000;
+const rows = 14_000;
 
 describePostgres('what a batch in hand meets on PostgreSQL', () => {
   afterAll(dropTemplates);
@@ -125,7 +125,7 @@ describePostgres('what a batch in hand meets on PostgreSQL', () => {
     expect(instance.isAlive).toBe(true);
   });
 
-  test('a database that is away for a while in mid-run is waited for with that reason', {
+  test('a database that is away for a while in mid-run is waited for; health and log say so, and no failure is counted', {
     timeout: 90_000,
   }, async () => {
     const world = await postgresWorld(rows);
@@ -143,8 +143,11 @@ describePostgres('what a batch in hand meets on PostgreSQL', () => {
       const { body } = await instance.api('GET', '/v1/health');
       return (body as { health: { gateway_status: string } }).health.gateway_status === 'disconnected';
     });
+    const waits = instance.lines.filter((line) => line['kind'] === 'unreachable' && line['run'] === run);
+    expect(waits.length, 'log lines that say why the run waits').toBeGreaterThan(0);
     world.proxy.heal();
     await expectExactEnd(world, instance, run);
+    expect((await runOf(instance, run)).errors).toEqual([]);
   });
 
   test('a COMMIT whose answer is lost with its connection is counted once', { timeout: 90_000 }, async () => {

@@ -83,13 +83,11 @@ describePostgres('the walk by heap blocks', () => {
     return { run, shop, looks, rounds };
   }
 
-  /** Rows that a session could still see when the table was rewritten stay in it; the next time they are gone. */
-  async function rewrite(world: Letters, statement: string, mostBlocks: number): Promise<void> {
-    await until('the table to be rewritten and small', 10_000, async () => {
-      await world.ask(statement);
-      return (await world.blocks()) <= mostBlocks;
-    });
-  }
+  /**
+   * Writes the table anew without what was deleted. (VACUUM FULL and CLUSTER keep the rows that went while somebody
+   * was writing, even in another database of the server, and so do not always make the table smaller.)
+   */
+  const packed = `ALTER TABLE letters ALTER done_at TYPE timestamptz USING done_at + interval '0'`;
 
   test('is chosen for a key in random order, in batches of blocks, and a look follows it', async () => {
     const world = await letters(await guardWorld());
@@ -112,7 +110,7 @@ describePostgres('the walk by heap blocks', () => {
     await world.ask('ANALYZE letters');
     expect(await why()).toContain('key order: the table follows it (correlation 1.00)');
     await world.ask('DELETE FROM letters WHERE done_at IS NOT NULL');
-    await world.ask('VACUUM FULL letters');
+    await world.ask(packed);
     expect(await why()).toContain('key order: the table is small');
   });
 
@@ -134,12 +132,13 @@ describePostgres('the walk by heap blocks', () => {
           moved.behind = await place(`ctid >= '(${blocks},0)'`);
         }
         if (number === 5) {
-          // Makes room where the walk was; the next versions go there.
-          await world.ask('VACUUM letters');
-          await world.ask(
-            `UPDATE letters SET body = body WHERE ${eligibleNow} AND ctid > '(1000,0)' AND ctid < '(1200,0)'`,
-          );
-          moved.back = await place(`ctid < '(500,0)'`);
+          // Makes room where the walk was (soon: a heartbeat's snapshot may be in the way); the next versions go there.
+          await until('rows to move into blocks that were walked', 10_000, async () => {
+            await world.ask('VACUUM letters');
+            await world.ask(`UPDATE letters SET body = body WHERE ${eligibleNow} AND ctid > '(1000,0)'`);
+            moved.back = await place(`ctid < '(500,0)'`);
+            return moved.back > 0;
+          });
         }
       },
     });
@@ -154,8 +153,8 @@ describePostgres('the walk by heap blocks', () => {
     ['VACUUM FULL letters', 'uuid', 2_900],
     ['CLUSTER letters USING letters_pkey', 'uuid', 2_900],
     // Late, the rest of the table is small and is walked by its key from then on.
-    ['VACUUM FULL letters', 'uuid', 700],
-    ['VACUUM FULL letters', 'bigint', 700],
+    [packed, 'uuid', 700],
+    [packed, 'bigint', 700],
   ] as const)(
     'begins anew when the table is rewritten in mid-run: %s, %s key, with %i letters left',
     async (statement, key, left) => {
@@ -165,7 +164,7 @@ describePostgres('the walk by heap blocks', () => {
         after: async (number) => {
           if (at > 0 || (await world.keys(eligibleNow)).size > left) return;
           at = number;
-          await rewrite(world, statement, left > 1_000 ? 1_500 : 1_000);
+          await world.ask(statement);
         },
       });
       expect(shop.answers[at]).toMatchObject({ kind: 'plan_changed' });
@@ -183,7 +182,7 @@ describePostgres('the walk by heap blocks', () => {
         after: async () => {
           if (isRewritten || (await world.keys(eligibleNow)).size > 0) return;
           isRewritten = true;
-          await rewrite(world, 'VACUUM FULL letters', 1_000);
+          await world.ask(packed);
         },
       });
       expect(shop.gaveUp).toContain('plan_changed');
@@ -204,7 +203,7 @@ describePostgres('the walk by heap blocks', () => {
       beforeLook: async () => {
         looked += 1;
         // Without its gaps the table ends before the place that the look has come to.
-        if (looked === 12) await rewrite(world, 'VACUUM FULL letters', 1_000);
+        if (looked === 12) await world.ask(packed);
       },
     });
     expect(looked).toBeGreaterThanOrEqual(12);

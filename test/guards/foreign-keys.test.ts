@@ -45,12 +45,20 @@ describePostgres('messages first', () => {
     expect(run.plan?.why).toMatch(why);
   }
 
-  const orphanNotes = async (world: GuardWorld): Promise<number | undefined> =>
+  /** Rows that refer to a message which is gone. */
+  const orphanNotes = async (world: GuardWorld): Promise<number> =>
     (
-      await world.ask<{ n: number }>(
-        'SELECT count(*)::int AS n FROM notes n WHERE NOT EXISTS (SELECT FROM messages m WHERE m.id = n.message_id)',
+      await world.ask(
+        'SELECT FROM notes n WHERE NOT EXISTS (SELECT FROM messages m WHERE m.id = n.message_id)',
       )
-    )[0]?.n;
+    ).length;
+
+  const orphanScans = async (world: GuardWorld): Promise<number> =>
+    (
+      await world.ask(
+        'SELECT FROM scans s WHERE NOT EXISTS (SELECT FROM message_receipts r WHERE r.id = s.receipt_id)',
+      )
+    ).length;
 
   /** A table that the mapping does not know, with a row for every message. */
   const notes = `CREATE TABLE notes (message_id bigint NOT NULL REFERENCES messages (id) ON DELETE CASCADE);
@@ -80,9 +88,9 @@ describePostgres('messages first', () => {
     await fill(world);
     await world.ask(notes);
     const { run } = await collectExactly(world);
-    expectChecked(run, 'notes_message_id_fkey of notes is not named');
     expect(await orphanNotes(world)).toBe(0);
     expect(await world.ask('SELECT FROM notes')).toHaveLength(20);
+    expectChecked(run, 'notes_message_id_fkey of notes is not named');
   });
 
   test('(a) a foreign key into a table of dependents keeps the checks on as well', async () => {
@@ -91,11 +99,8 @@ describePostgres('messages first', () => {
     await world.ask(`CREATE TABLE scans (receipt_id bigint REFERENCES message_receipts (id) ON DELETE CASCADE);
       INSERT INTO scans SELECT id FROM message_receipts`);
     const { run } = await collectExactly(world);
+    expect(await orphanScans(world)).toBe(0);
     expectChecked(run, 'scans_receipt_id_fkey of scans is not named');
-    const orphans = await world.ask(
-      'SELECT FROM scans s WHERE NOT EXISTS (SELECT FROM message_receipts r WHERE r.id = s.receipt_id)',
-    );
-    expect(orphans).toEqual([]);
   });
 
   test('(a) an unnamed foreign key that forbids the deletion is obeyed: the batch is rolled back whole', async () => {
@@ -136,8 +141,8 @@ describePostgres('messages first', () => {
     await world.ask(`${burials};
       CREATE TRIGGER bury AFTER DELETE ON messages FOR EACH ROW EXECUTE FUNCTION bury()`);
     const { run, eligible } = await collectExactly(world);
-    expectChecked(run, 'trigger bury on messages');
     expect(await buried(world)).toEqual(eligible);
+    expectChecked(run, 'trigger bury on messages');
   });
 
   test('(b) a trigger of the application fires for every dependent that goes', async () => {
@@ -150,8 +155,8 @@ describePostgres('messages first', () => {
     await world.ask(`${burials};
       CREATE TRIGGER bury AFTER DELETE ON message_receipts FOR EACH ROW EXECUTE FUNCTION bury()`);
     const { run } = await collectExactly(world);
-    expectChecked(run, 'trigger bury on message_receipts');
     expect(await buried(world)).toEqual(new Set(receipts.map(({ id }) => id)));
+    expectChecked(run, 'trigger bury on message_receipts');
   });
 
   test('(b) a trigger that is disabled stands against nothing, and one for replicas does', async () => {
@@ -174,8 +179,8 @@ describePostgres('messages first', () => {
     await world.ask(`${burials};
       CREATE RULE bury AS ON DELETE TO messages DO ALSO INSERT INTO burials VALUES (OLD.id)`);
     const { run, eligible } = await collectExactly(world);
-    expectChecked(run, 'rule bury on messages');
     expect(await buried(world)).toEqual(eligible);
+    expectChecked(run, 'rule bury on messages');
   });
 
   test('(b) what refers to an inheritance child goes with its rows', async () => {
@@ -187,8 +192,8 @@ describePostgres('messages first', () => {
       CREATE TABLE notes (message_id bigint NOT NULL REFERENCES old_messages (id) ON DELETE CASCADE);
       INSERT INTO notes SELECT id FROM old_messages`);
     const { run } = await collectExactly(world);
-    expectChecked(run, 'inheritance child old_messages');
     expect(await orphanNotes(world)).toBe(0);
+    expectChecked(run, 'inheritance child old_messages');
   });
 
   test.each(['message_receipts', 'messages'])(
@@ -204,6 +209,7 @@ describePostgres('messages first', () => {
       const opened = await world.openAgain(url);
       const shop = await workshop({ ...opened, policy: world.policy });
       const run = await shop.collect();
+      expect(await world.orphanReceipts()).toBe(0);
       expect(run).toMatchObject({ state: 'failed', messagesDeleted: 0, dependentsDeleted: {} });
       expect(run.errors).toEqual([
         {
@@ -216,7 +222,6 @@ describePostgres('messages first', () => {
       ]);
       expect(await world.messageKeys()).toEqual(new Set(keys));
       expect(await world.receiptCount()).toBe(60);
-      expect(await world.orphanReceipts()).toBe(0);
     },
   );
 
@@ -249,11 +254,11 @@ describePostgres('messages first', () => {
         if (number === 2) await world.ask(notes);
       },
     });
+    expect(await orphanNotes(world)).toBe(0);
     expect(shop.answers[0]).toMatchObject({ kind: 'swept' });
     expect(shop.answers[2]).toMatchObject({ kind: 'plan_changed' });
     expect(shop.gaveUp).toContain('plan_changed');
     expectChecked(run, 'notes_message_id_fkey');
-    expect(await orphanNotes(world)).toBe(0);
   });
 
   test('(e) a trigger that is created in mid-run fires for every message that goes after it', async () => {
@@ -269,10 +274,10 @@ describePostgres('messages first', () => {
         left = await world.eligibleKeys();
       },
     });
-    expect(shop.gaveUp).toContain('plan_changed');
-    expectChecked(run, 'trigger bury on messages');
     expect(left.size).toBeGreaterThan(0);
     expect(await buried(world)).toEqual(left);
+    expect(shop.gaveUp).toContain('plan_changed');
+    expectChecked(run, 'trigger bury on messages');
   });
 
   /** A batch of a planned run that stands still at a statement while a foreign key is added. */
@@ -316,9 +321,9 @@ describePostgres('messages first', () => {
       await world.ask('CREATE TABLE notes AS SELECT id AS message_id FROM messages');
       const late = { of: 'notes', column: 'message_id', into: 'messages' };
       const answer = await addedAt(world, /DELETE FROM "messages"/, skipLocked, late);
+      expect(await orphanNotes(world)).toBe(0);
       expect(answer).toMatchObject({ kind: 'plan_changed' });
       expect(await world.messageKeys()).toEqual(new Set(keys));
-      expect(await orphanNotes(world)).toBe(0);
     },
   );
 
@@ -330,6 +335,7 @@ describePostgres('messages first', () => {
       await world.ask('CREATE TABLE scans AS SELECT id AS receipt_id FROM message_receipts');
       const late = { of: 'scans', column: 'receipt_id', into: 'message_receipts' };
       const answer = await addedAt(world, /DELETE FROM "message_receipts"/, skipLocked, late);
+      expect(await orphanScans(world)).toBe(0);
       expect(answer).toMatchObject({ kind: 'plan_changed' });
       expect(await world.messageKeys()).toEqual(new Set(keys));
       expect(await world.receiptCount()).toBe(20);

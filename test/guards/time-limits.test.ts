@@ -142,12 +142,12 @@ describePostgres('sessions of ours', () => {
     'give a statement up that takes longer than D, and hold nothing any more (%s)',
     async (mode) => {
       const world = await guardWorld();
-      const keys = await insertOld(world, 20);
-      // Twenty rows of 60 ms: more than a second.
+      const keys = await insertOld(world, 80);
+      // Eighty rows of 60 ms: nearly five seconds.
       const slow = await slowBatch(world, mode, ' AND pg_sleep(0.06) IS NOT NULL');
       const from = performance.now();
       await expect(batch(slow.world, slow.run, slow.node, slow.span)).rejects.toMatchObject({ kind: 'slow' });
-      expect(performance.now() - from).toBeLessThan(1_500);
+      expect(performance.now() - from).toBeLessThan(2_500);
       await expectNothingHeld(world);
       expect(await world.messageKeys()).toEqual(new Set(keys));
       // Two rows, even asked for twice, are 240 ms: so small a batch gets through, on the same session.
@@ -163,7 +163,19 @@ describePostgres('sessions of ours', () => {
       CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.08); RETURN OLD; END$$;
       CREATE TRIGGER linger BEFORE DELETE ON message_receipts FOR EACH ROW EXECUTE FUNCTION linger()`);
     const slow = await slowBatch(world, 'checked', ' AND pg_sleep(0.06) IS NOT NULL');
-    await expect(batch(slow.world, slow.run, slow.node, slow.span)).rejects.toMatchObject({ kind: 'slow' });
+    const proxy = await world.proxy();
+    const { store } = await world.openAgain(proxy.urlFor(world.url));
+    const limits = (): readonly number[] =>
+      proxy.seen.flatMap(({ text }) =>
+        [...text.matchAll(/^SET LOCAL statement_timeout = '(\d+)ms'$/g)].map(([, ms]) => Number(ms)),
+      );
+    // On a machine that is too busy even the lock may take longer than D; then there is no later statement.
+    for (let tries = 0; limits().length === 0 && tries < 10; tries += 1) {
+      const late = batch({ ...slow.world, store }, slow.run, slow.node, slow.span);
+      await expect(late).rejects.toMatchObject({ kind: 'slow' });
+    }
+    expect(limits().length).toBeGreaterThan(0);
+    expect(Math.max(...limits())).toBeLessThanOrEqual(500 - 240);
     await expectNothingHeld(world);
     expect(await world.messageKeys()).toEqual(new Set(keys));
     expect(await world.receiptCount()).toBe(4);

@@ -45,7 +45,7 @@ while read -r what group; do
   living="$rest"
   [ "$what" = "-" ] || living="$living $group"
 done
-for one in $living; do kill -9 -- "-$one" 2>/dev/null; done`;
+for one in $living; do kill -s KILL -- "-$one" 2>/dev/null; done`;
 let lifeline: ChildProcess | null = null;
 
 function tellLifeline(what: '+' | '-', child: ChildProcess): void {

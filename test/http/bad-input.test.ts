@@ -1,17 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { dropEmbeddedTemplates, embeddedWorld } from '../harness/embedded-world.js';
-import { adminPassword } from '../harness/instance.js';
+import { waitForEnd } from '../harness/collection.js';
+import { adminPassword, Instance } from '../harness/instance.js';
 import { type CommandResult, runCommand } from '../harness/processes.js';
+import { startRefusingServer } from '../harness/refusing-server.js';
 import { createScratchDatabase, postgresBase } from '../harness/scratch-database.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
 
 /** What an operator or a client gets wrong: clear words, the right exit code, nothing lost, nothing touched. */
-afterAll(async () => {
-  await dropTemplates();
-  await dropEmbeddedTemplates();
-});
+afterAll(dropTemplates);
 
 function command(words: string, databaseUrl: string): Promise<CommandResult> {
   return runCommand(
@@ -42,17 +43,30 @@ test('a foreground run without a server ends with exit 4', async () => {
   expect(done.code, said(done)).toBe(4);
 });
 
-test('a second process on an embedded folder is refused with words, and the first goes on', async () => {
-  const world = await embeddedWorld(1_000);
-  const instance = await world.start();
+test('a wrong password ends every command with exit 2, and is not shown', async () => {
+  const server = await startRefusingServer();
+  onTestFinished(() => server.close());
   for (const words of ['serve', 'gc', 'status']) {
-    const second = await command(words, `pglite:${world.folder}`);
+    const done = await command(words, `postgres://postgres:TopSecret-99@127.0.0.1:${server.port}/postgres`);
+    expect([words, done.code], said(done)).toEqual([words, 2]);
+    expect(said(done)).toContain('password authentication failed');
+    expect(said(done)).not.toContain('TopSecret-99');
+  }
+});
+
+test('a second process on an embedded folder is refused with words, and the first goes on', async () => {
+  const parent = await mkdtemp(join(tmpdir(), 'mgc-test-'));
+  onTestFinished(() => rm(parent, { recursive: true, force: true }));
+  const DATABASE_URL = `pglite:${join(parent, 'data')}`;
+  const instance = await Instance.start({ DATABASE_URL }, 30_000);
+  onTestFinished(() => instance.close());
+  for (const words of ['serve', 'gc', 'status']) {
+    const second = await command(words, DATABASE_URL);
     expect([words, second.code], said(second)).toEqual([words, 3]);
     expect(said(second), 'where to ask instead').toContain(instance.url);
   }
-  await instance.collect();
-  await world.receiver.waitForAccepted(1);
-  expect(instance.isAlive).toBe(true);
+  const run = await instance.collect();
+  expect((await waitForEnd(instance, run)).state).toBe('complete');
 });
 
 describePostgres('bad input on PostgreSQL', () => {

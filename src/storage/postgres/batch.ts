@@ -130,14 +130,14 @@ async function begin(
   sessions: Sessions,
   withoutChecks: boolean,
 ): Promise<void> {
-  const settings = [
-    'BEGIN ISOLATION LEVEL READ COMMITTED',
-    // Waits for no disk: a crash of the server may undo the last batches, rows, tally and cursor together, and the
-    // run goes on from there. The ending waits, and with it every batch before it is on disk (the log is one sequence).
-    'SET LOCAL synchronous_commit = off',
-  ];
+  const settings = ['BEGIN ISOLATION LEVEL READ COMMITTED'];
   if (sessions.hasTimeLimits) {
     settings.push(
+      // Waits for no disk: a crash of the server may undo the last batches, rows, tally and cursor together, and the
+      // run goes on from there. The ending waits, and with it every batch before it is on disk (the log is one
+      // sequence). Not for PGlite: it waits for no disk anyway, and has no process that writes the log in the
+      // background, so that kill -9 would undo seconds of work.
+      'SET LOCAL synchronous_commit = off',
       `SET LOCAL lock_timeout = '${budget.lockWaitMs}ms'`,
       `SET LOCAL statement_timeout = '${budget.totalMs}ms'`,
       `SET LOCAL idle_in_transaction_session_timeout = '${idleInTransactionMs}ms'`,

@@ -18,7 +18,7 @@ describeMariaDb('the application against the sweep on MariaDB', () => {
    * no rows with each other, so that every conflict is one with us.
    */
   test(`${transactions} application transactions that cross the sweep in random order never see an error of ours`, {
-    timeout: 600_000,
+    timeout: 300_000 + transactions * 20,
   }, async () => {
     const world = await mariadbWorld(20_000);
     const instance = await world.start({ MESSAGE_GC_PROFILE: 'full' });

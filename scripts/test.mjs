@@ -5,13 +5,14 @@ import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const isCi = process.env.CI === 'true' || process.env.CI === '1';
 
 /** Connects and makes sure that databases may be created; answers null, or why not. */
-async function whyNot(url) {
+async function whyNotPostgres(url) {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3_000 });
   // A server that closes the connection later must not end this script.
   client.on('error', () => undefined);
@@ -36,12 +37,28 @@ async function whyNot(url) {
 
 const shown = (url) => url.replace(/:\/\/([^:@/]*):[^@]*@/, '://$1:***@');
 
-async function findPostgres() {
-  const given = process.env.TEST_POSTGRES_URL;
-  const users = [...new Set(['postgres', userInfo().username])];
-  const urls = given
-    ? [given]
-    : users.map((user) => `postgres://${encodeURIComponent(user)}@127.0.0.1:5432/postgres`);
+/** The same for MariaDB and MySQL. */
+async function whyNotMariadb(url) {
+  let connection;
+  try {
+    connection = await mysql.createConnection({ uri: url, connectTimeout: 3_000 });
+    connection.on('error', () => undefined);
+    const [[{ version }]] = await connection.query('SELECT VERSION() AS version');
+    const [, major, minor] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(version) ?? [];
+    if (major !== undefined && Number(major) === 10 && Number(minor) < 6)
+      return `is MariaDB ${major}.${minor}, 10.6 or newer is needed`;
+    const name = `mgc_my_probe_${process.pid}`;
+    await connection.query(`CREATE DATABASE \`${name}\``);
+    await connection.query(`DROP DATABASE \`${name}\``);
+    return null;
+  } catch (error) {
+    return error.message === '' ? error.code : error.message;
+  } finally {
+    await connection?.end().catch(() => undefined);
+  }
+}
+
+async function find(urls, whyNot) {
   const tried = [];
   for (const url of urls) {
     const reason = await whyNot(url);
@@ -51,33 +68,58 @@ async function findPostgres() {
   return { url: null, tried };
 }
 
-const { url, tried } = await findPostgres();
-if (url !== null) console.error(`tests: PostgreSQL at ${shown(url)}, and the embedded database`);
-else {
+const users = (usual) => [...new Set([usual, userInfo().username])].map(encodeURIComponent);
+const engines = [
+  {
+    name: 'PostgreSQL',
+    variable: 'TEST_POSTGRES_URL',
+    urls: users('postgres').map((user) => `postgres://${user}@127.0.0.1:5432/postgres`),
+    whyNot: whyNotPostgres,
+    docker: 'docker run --rm -d -p 127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust postgres:15',
+    example: 'postgres://user:password@host:5432/postgres',
+  },
+  {
+    name: 'MariaDB',
+    variable: 'TEST_MARIADB_URL',
+    urls: users('root').map((user) => `mysql://${user}@127.0.0.1:3306/mysql`),
+    whyNot: whyNotMariadb,
+    docker: 'docker run --rm -d -p 127.0.0.1:3306:3306 -e MARIADB_ALLOW_EMPTY_ROOT_PASSWORD=1 mariadb:10.11',
+    example: 'mysql://user:password@host:3306/mysql',
+  },
+];
+
+const env = { ...process.env };
+let isMissing = false;
+for (const { name, variable, urls, whyNot, docker, example } of engines) {
+  const given = process.env[variable];
+  const { url, tried } = await find(given ? [given] : urls, whyNot);
+  if (url !== null) {
+    console.error(`tests: ${name} at ${shown(url)}`);
+    env[variable] = url;
+    continue;
+  }
+  isMissing = true;
+  delete env[variable];
   const line = '='.repeat(78);
   console.error(
     [
       line,
-      'NOT TESTED: everything that needs a PostgreSQL server. Only memory and the embedded',
-      'database are tested. Tried:',
+      `NOT TESTED: everything that needs a ${name} server. Tried:`,
       ...tried.map((words) => `  ${words}`),
-      'To test all, start a server and call again, for example:',
-      '  docker run --rm -d -p 127.0.0.1:5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust postgres:15',
+      'To test it too, start a server and call again, for example:',
+      `  ${docker}`,
       'or name one on which databases may be created:',
-      '  TEST_POSTGRES_URL=postgres://user:password@host:5432/postgres npm test',
+      `  ${variable}=${example} npm test`,
       line,
     ].join('\n'),
   );
-  if (isCi) {
-    console.error('tests: CI is set, and there a missing server is a failure.');
-    process.exit(1);
-  }
+}
+if (isMissing && isCi) {
+  console.error('tests: CI is set, and there a missing server is a failure.');
+  process.exit(1);
 }
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
-const env = { ...process.env };
-if (url === null) delete env.TEST_POSTGRES_URL;
-else env.TEST_POSTGRES_URL = url;
 const done = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',

@@ -14,3 +14,13 @@ export function describePostgres(words: string, tests: (url: string) => void): v
     tests(postgresUrl ?? 'postgres://no-server.invalid/');
   });
 }
+
+/** Address of a MariaDB (or MySQL) server on which the user may create databases; undefined: skip what needs one. */
+export const mariadbUrl: string | undefined = process.env['TEST_MARIADB_URL'];
+
+/** `describe` for tests that need MariaDB; without a server they are counted as skipped. */
+export function describeMariaDb(words: string, tests: (url: string) => void): void {
+  describe.skipIf(mariadbUrl === undefined)(words, () => {
+    tests(mariadbUrl ?? 'mysql://no-server.invalid/mysql');
+  });
+}

@@ -50,7 +50,8 @@ export async function collect(url, policy, { duty = 1, workers }) {
     if (warnings.length < 50) warnings.push(`${words} ${JSON.stringify(facts)}`);
   };
   const log = { error: note, warn: note, info() {}, debug() {}, trace() {} };
-  const store = openStore({ database: { engine: 'postgresql', url }, workers, log });
+  const isMysql = url.startsWith('mysql:');
+  const store = openStore({ database: { engine: isMysql ? 'mysql' : 'postgresql', url }, workers, log });
   /** @type {Batch[]} */
   const batches = [];
   /** @type {Collected['without']} */
@@ -137,7 +138,7 @@ export async function collect(url, policy, { duty = 1, workers }) {
       }
       return {
         ms,
-        databaseMs: await databaseMs(url, runId),
+        databaseMs: isMysql ? Number.NaN : await databaseMs(url, runId),
         horizon: run.horizon ?? '',
         deleted: run.messagesDeleted,
         dependents: Object.values(run.dependentsDeleted).reduce((sum, count) => sum + count, 0),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config/read-config.js';
+import { createScratchDatabase as createMysqlScratch } from '../storage/mysql/scratch.js';
 import { createScratchDatabase } from '../storage/postgres/scratch.js';
 
 /** Where the demo happens: a database that exists only for it. */
@@ -15,15 +16,17 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
     adminPassword: 'Demo-Passw0rd!',
     retentionSeconds: 0,
   };
-  if (usesServer && config.database.engine === 'postgresql') {
-    const scratch = await createScratchDatabase(config.database.url);
+  const { database } = config;
+  if (usesServer && database.engine !== 'pglite') {
+    const create = database.engine === 'mysql' ? createMysqlScratch : createScratchDatabase;
+    const scratch = await create(database.url);
     return {
       config: {
         ...local,
         database: {
-          engine: 'postgresql',
+          engine: database.engine,
           url: scratch.url,
-          where: `${new URL(config.database.where).host}/${scratch.name}`,
+          where: `${/^\w+:\/\/(?:[^@/]*@)?([^/]*)/.exec(database.where)?.[1] ?? ''}/${scratch.name}`,
         },
       },
       words: `a scratch database, ${scratch.name}`,

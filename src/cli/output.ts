@@ -79,6 +79,8 @@ function bareWords(reason: Reason): string {
       return 'resting for the application';
     case 'rate_limited':
       return 'held at the rate limit';
+    case 'flow_control':
+      return 'standing still for the cluster to catch up';
     case 'rows_locked':
       return 'waiting for messages that other sessions hold locked';
     case 'database_unreachable':

@@ -4,14 +4,16 @@ import { resolve } from 'node:path';
 /** Where the store is. `where` is for people: no password in it. */
 export type Database =
   | { readonly engine: 'postgresql'; readonly url: string; readonly where: string }
+  | { readonly engine: 'mysql'; readonly url: string; readonly where: string }
   | { readonly engine: 'pglite'; readonly folder: string; readonly where: string };
 
 type Parts = {
   readonly url: string | null;
   readonly engine: string | null;
   readonly hostname: string;
-  readonly port: string;
-  readonly username: string;
+  /** Null: the engine's usual one. */
+  readonly port: string | null;
+  readonly username: string | null;
   readonly password: string;
   readonly namePrefix: string;
   /** Files; null: not given. */
@@ -23,15 +25,16 @@ type Parts = {
 export function chooseDatabase(parts: Parts): Database | { readonly problem: string } {
   if (parts.url !== null && parts.url !== '') return fromUrl(parts.url);
   if (parts.engine === null) return embedded(parts.data);
-  const url = new URL('postgres://localhost');
+  const isMysql = parts.engine === 'MYSQL';
+  const url = new URL(isMysql ? 'mysql://localhost' : 'postgres://localhost');
   url.hostname = parts.hostname;
-  url.port = parts.port;
-  url.username = encodeURIComponent(parts.username);
+  url.port = parts.port ?? (isMysql ? '3306' : '5432');
+  url.username = encodeURIComponent(parts.username ?? (isMysql ? 'root' : 'postgres'));
   url.password = encodeURIComponent(parts.password);
   url.pathname = `/${encodeURIComponent(`${parts.namePrefix}message_gc`)}`;
-  const problem = addSsl(url, parts.ssl);
+  const problem = addSsl(url, parts.ssl, isMysql ? mysqlNames : postgresNames);
   if (problem !== null) return { problem };
-  return { engine: 'postgresql', url: url.href, where: withoutPassword(url) };
+  return { engine: isMysql ? 'mysql' : 'postgresql', url: url.href, where: withoutPassword(url) };
 }
 
 function fromUrl(text: string): Database | { readonly problem: string } {
@@ -44,28 +47,50 @@ function fromUrl(text: string): Database | { readonly problem: string } {
         }
       : embedded(folder);
   }
+  const mysql = /^(?:mysql|mariadb):\/\/(?:([^@/?#:]*)[^@/?#]*@)?([^?#\s]*)(?:\?\S*)?$/.exec(text);
+  if (mysql !== null) {
+    // Not by `new URL`: the address of a cluster names several hosts, which it refuses.
+    const [, user, place = ''] = mysql;
+    return { engine: 'mysql', url: text, where: `mysql://${user === undefined ? '' : `${user}@`}${place}` };
+  }
   let url: URL;
   try {
     url = new URL(text);
   } catch {
     return {
       problem:
-        'DATABASE_URL is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded',
+        'DATABASE_URL is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded',
     };
   }
   if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') {
     return { engine: 'postgresql', url: text, where: withoutPassword(url) };
   }
-  if (url.protocol === 'mysql:' || url.protocol === 'mariadb:') {
-    return {
-      problem: 'DATABASE_URL names a MySQL or MariaDB server, which this version does not collect yet',
-    };
-  }
-  return { problem: `DATABASE_URL begins with ${url.protocol}//, expected postgres:// or pglite:DIR` };
+  return {
+    problem: `DATABASE_URL begins with ${url.protocol}//, expected postgres://, mysql:// or pglite:DIR`,
+  };
 }
 
+type TlsNames = {
+  readonly mode: [string, string];
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+};
+const postgresNames: TlsNames = {
+  mode: ['sslmode', 'verify-full'],
+  ca: 'sslrootcert',
+  cert: 'sslcert',
+  key: 'sslkey',
+};
+const mysqlNames: TlsNames = {
+  mode: ['ssl-mode', 'verify-identity'],
+  ca: 'ssl-ca',
+  cert: 'ssl-cert',
+  key: 'ssl-key',
+};
+
 /** The driver reads the files; that they are there is asked here, where the words can name the variable. */
-function addSsl(url: URL, { ca, cert, key }: Parts['ssl']): string | null {
+function addSsl(url: URL, { ca, cert, key }: Parts['ssl'], names: TlsNames): string | null {
   const files = { WA_DB_SSL_CA: ca, WA_DB_SSL_CERT: cert, WA_DB_SSL_KEY: key };
   for (const [name, file] of Object.entries(files)) {
     if (file !== null && !existsSync(file)) return `${name} is "${file}", expected a file; there is none`;
@@ -75,10 +100,10 @@ function addSsl(url: URL, { ca, cert, key }: Parts['ssl']): string | null {
   if ((cert === null) !== (key === null))
     return 'WA_DB_SSL_CERT and WA_DB_SSL_KEY are a pair; one is missing';
   if (ca === null) return null;
-  url.searchParams.set('sslmode', 'verify-full');
-  url.searchParams.set('sslrootcert', resolve(ca));
-  if (cert !== null) url.searchParams.set('sslcert', resolve(cert));
-  if (key !== null) url.searchParams.set('sslkey', resolve(key));
+  url.searchParams.set(...names.mode);
+  url.searchParams.set(names.ca, resolve(ca));
+  if (cert !== null) url.searchParams.set(names.cert, resolve(cert));
+  if (key !== null) url.searchParams.set(names.key, resolve(key));
   return null;
 }
 

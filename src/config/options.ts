@@ -21,25 +21,29 @@ export const options = {
   databaseUrl: {
     env: 'DATABASE_URL',
     default: null,
-    says: 'Where the messages are: `postgres://user:password@host:port/database` or `pglite:DIR` (embedded). Without it and without `WA_DB_ENGINE`, the embedded database in `MESSAGE_GC_DATA`.',
+    says: 'Where the messages are: `postgres://user:password@host:port/database`, `mysql://user:password@host:port/database` (MariaDB and MySQL; several `host:port` with commas for a Galera cluster, of which one is used at a time) or `pglite:DIR` (embedded). Without it and without `WA_DB_ENGINE`, the embedded database in `MESSAGE_GC_DATA`.',
     secret: true,
   },
   dbEngine: {
     env: 'WA_DB_ENGINE',
     default: null,
-    says: "The original's way to name the database, used when `DATABASE_URL` is not set. `PGSQL` here.",
-    choices: ['PGSQL'],
+    says: "The original's way to name the database, used when `DATABASE_URL` is not set. `PGSQL` or `MYSQL` (MariaDB too).",
+    choices: ['PGSQL', 'MYSQL'],
   },
   dbHostname: {
     env: 'WA_DB_HOSTNAME',
     default: '127.0.0.1',
     says: 'Host of the database server, with `WA_DB_ENGINE`.',
   },
-  dbPort: { env: 'WA_DB_PORT', default: '5432', says: 'Port of the database server, with `WA_DB_ENGINE`.' },
+  dbPort: {
+    env: 'WA_DB_PORT',
+    default: null,
+    says: 'Port of the database server, with `WA_DB_ENGINE`; without it 5432 or 3306.',
+  },
   dbUsername: {
     env: 'WA_DB_USERNAME',
-    default: 'postgres',
-    says: 'User of the database, with `WA_DB_ENGINE`.',
+    default: null,
+    says: 'User of the database, with `WA_DB_ENGINE`; without it `postgres` or `root`.',
   },
   dbPassword: {
     env: 'WA_DB_PASSWORD',
@@ -55,7 +59,7 @@ export const options = {
   dbSslCa: {
     env: 'WA_DB_SSL_CA',
     default: null,
-    says: "With `WA_DB_ENGINE`: file with the certificate authority (PEM). The connection is then encrypted, and the server's certificate and host name are verified. With `DATABASE_URL` use its `sslmode` and `sslrootcert`.",
+    says: "With `WA_DB_ENGINE`: file with the certificate authority (PEM). The connection is then encrypted, and the server's certificate and host name are verified. With `DATABASE_URL` use its `sslmode` and `sslrootcert` (PostgreSQL) or `ssl-mode` and `ssl-ca` (MySQL).",
   },
   dbSslCert: {
     env: 'WA_DB_SSL_CERT',

@@ -56,14 +56,15 @@ export function readConfig(env: Environment): Config {
     return { host: '127.0.0.1', port: 0 };
   };
 
-  const port = text('dbPort');
-  if (!/^\d{1,5}$/.test(port)) problems.push(`WA_DB_PORT is "${port}", expected a port number`);
+  const port = given('dbPort');
+  const isPort = port === null || /^\d{1,5}$/.test(port);
+  if (!isPort) problems.push(`WA_DB_PORT is "${port}", expected a port number`);
   const chosen = chooseDatabase({
     url: given('databaseUrl'),
     engine: given('dbEngine'),
     hostname: text('dbHostname'),
-    port: /^\d{1,5}$/.test(port) ? port : '5432',
-    username: text('dbUsername'),
+    port: isPort ? port : null,
+    username: given('dbUsername'),
     password: text('dbPassword'),
     namePrefix: text('dbNamePrefix'),
     ssl: { ca: given('dbSslCa'), cert: given('dbSslCert'), key: given('dbSslKey') },

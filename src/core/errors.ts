@@ -38,6 +38,7 @@ export class Refusal extends Error {
  * - `credentials`: the server refused the user or the password.
  * - `missing`: a table, column or database does not exist.
  * - `full`: no space left, on disk or in a quota.
+ * - `unfit`: a table that cannot be collected exactly or gently (an engine without transactions, no index for the walk).
  * - `other`: anything else.
  */
 export type StoreErrorKind =
@@ -50,6 +51,7 @@ export type StoreErrorKind =
   | 'credentials'
   | 'missing'
   | 'full'
+  | 'unfit'
   | 'other';
 
 export class StoreError extends Error {

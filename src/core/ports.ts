@@ -111,7 +111,14 @@ export type RenderCallback = (told: {
 /** The only writer of messages. One call is one transaction: fence, rows, dependents, tally, cursor. */
 export interface Sweep {
   batch(request: BatchRequest): Promise<BatchAnswer>;
+  /**
+   * What asks a run to stand still although no row is in its way; null: nothing does. Cheap enough to be asked before
+   * every batch. Absent where the engine has no such signal.
+   */
+  readonly pressure?: () => Promise<Pressure | null>;
 }
+/** `value` is at or above `limit`, in the unit of the server's own counter. */
+export type Pressure = { readonly signal: string; readonly value: number; readonly limit: number };
 
 export type BatchRequest = {
   readonly run: Run;
@@ -223,6 +230,8 @@ export type EngineFacts = {
   readonly sessions: number;
   /** Identity of the server and database, frozen into each run. */
   readonly server: string;
+  /** Milliseconds that a batch should take: what an application can wait for us grows with it. */
+  readonly batchTargetMs: number;
 };
 
 /** A database with our ledger beside its messages. Nothing connects before `prepare`. */

@@ -6,6 +6,7 @@ export const reasonCodes = [
   'starting',
   'resting',
   'rate_limited',
+  'flow_control',
   'rows_locked',
   'database_unreachable',
   'retrying',

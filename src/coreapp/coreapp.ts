@@ -120,7 +120,8 @@ export class Coreapp implements Service {
   }
 
   #handOf(run: Run): RunInHand {
-    if (this.#hand?.id !== run.id) this.#hand = new RunInHand(run.id, this.#deps.clock, run.maxRate);
+    if (this.#hand?.id !== run.id)
+      this.#hand = new RunInHand(run.id, this.#deps.clock, run.maxRate, this.#deps.engine.batchTargetMs);
     return this.#hand;
   }
 

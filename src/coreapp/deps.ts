@@ -1,6 +1,6 @@
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import type { BatchAnswer, NodeIdentity, RenderCallback, Store } from '../core/ports.js';
+import type { BatchAnswer, EngineFacts, NodeIdentity, RenderCallback, Store } from '../core/ports.js';
 import type { DependentCounts, Outcome, RunForm } from '../core/run.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
@@ -8,8 +8,8 @@ import type { Log } from '../kit/log.js';
 /** What the workshop needs from the rest of the house; `app/` hands it over. */
 export type CoreappDeps = {
   readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp'>;
-  /** Identity of the server and database, and how many sessions it can give. */
-  readonly engine: { readonly server: string; readonly sessions: number };
+  /** Identity of the server and database, how many sessions it can give, and how long a batch should take. */
+  readonly engine: Pick<EngineFacts, 'server' | 'sessions' | 'batchTargetMs'>;
   readonly node: NodeIdentity;
   readonly form: RunForm;
   readonly policy: Policy;

@@ -6,12 +6,6 @@ import type { Walk } from '../core/run.js';
 import type { LiveProgress, Reason } from '../core/run-view.js';
 import type { Clock } from '../kit/clock.js';
 
-/**
- * Batch times to aim at. 50 ms on PostgreSQL: throughput is flat from 20 ms on, and what an application can wait for
- * us grows with it.
- */
-const targetMs = 50;
-
 /** What this process remembers of the run it works on. All of it may be lost: the ledger has the truth. */
 export class RunInHand {
   readonly id: string;
@@ -19,15 +13,18 @@ export class RunInHand {
   readonly progress: Progress;
   readonly rate: RateLimit;
   readonly #clock: Clock;
+  readonly #targetMs: number;
   readonly #sizes = new Map<string, BatchSize>();
   #reason: Reason;
   #lastProgressMs: number;
   #units = 0;
   #busyMs = 0;
 
-  constructor(id: string, clock: Clock, maxRate: number | null) {
+  /** @param targetMs how long a batch should take */
+  constructor(id: string, clock: Clock, maxRate: number | null, targetMs: number) {
     this.id = id;
     this.#clock = clock;
+    this.#targetMs = targetMs;
     this.progress = createProgress(clock);
     this.rate = createRateLimit(clock, maxRate);
     this.#lastProgressMs = clock.monotonicMs();
@@ -39,7 +36,7 @@ export class RunInHand {
     const key = `${worker} ${walk}`;
     const known = this.#sizes.get(key);
     if (known !== undefined) return known;
-    const made = createBatchSize({ targetMs, ...batchLimits[walk] });
+    const made = createBatchSize({ targetMs: this.#targetMs, ...batchLimits[walk] });
     this.#sizes.set(key, made);
     return made;
   }

@@ -40,6 +40,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   for (;;) {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
     const limit = unitsWithin(work);
+    await standStill(work);
     if (!(await mayBegin(work, size.current))) continue;
     const startedAt = deps.clock.monotonicMs();
     const tokens = size.current;
@@ -134,6 +135,20 @@ function unitsWithin({ deps, plan, rowsLeft }: SpanWork): number {
   return Math.max(1, Math.floor(plan.walk === 'blocks' ? rows / mostRowsInBlock : rows));
 }
 
+/** No longer than this at a time: a lease is renewed by batches only, and one batch in five seconds harms nobody. */
+const longestStandMs = 5_000;
+
+/** As long as the engine's own signal asks for it. */
+async function standStill({ deps, hand, signal }: SpanWork): Promise<void> {
+  const until = deps.clock.monotonicMs() + longestStandMs;
+  while (!signal.aborted && deps.clock.monotonicMs() < until) {
+    const pressure = (await deps.store.sweep.pressure?.()) ?? null;
+    if (pressure === null) return;
+    hand.because('flow_control', pressure.signal, pressure.value, pressure.limit);
+    await sleep(jittered(500), signal);
+  }
+}
+
 /** Tokens are taken before BEGIN: a wait inside a transaction would hold its locks. */
 async function mayBegin({ hand, signal }: SpanWork, size: number): Promise<boolean> {
   const waitMs = hand.rate.waitMs(size);
@@ -192,6 +207,7 @@ async function afterFailure(work: SpanWork, error: StoreError, failures: number)
     case 'missing':
     case 'full':
     case 'credentials':
+    case 'unfit':
       deps.watch.gaveUp('failed');
       await failRun(deps, run, failureWords(error));
       return true;

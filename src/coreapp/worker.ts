@@ -165,6 +165,7 @@ async function afterTrouble(place: Workplace, run: Run, hand: RunInHand, error: 
     case 'missing':
     case 'full':
     case 'credentials':
+    case 'unfit':
       await failRun(deps, run, failureWords(error));
       return;
     case 'conflict':

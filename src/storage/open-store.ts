@@ -1,5 +1,7 @@
 import type { Store } from '../core/ports.js';
 import type { Log } from '../kit/log.js';
+import { openServer as openMysqlServer } from './mysql/pool.js';
+import { mysqlStore } from './mysql/store.js';
 import { type Embedded, openEmbedded } from './pglite/connect.js';
 import { holding } from './pglite/one-session.js';
 import { vacuumEmbedded } from './pglite/vacuum.js';
@@ -9,6 +11,7 @@ import { postgresStore } from './postgres/store.js';
 export type StoreOptions = {
   readonly database:
     | { readonly engine: 'postgresql'; readonly url: string }
+    | { readonly engine: 'mysql'; readonly url: string }
     | { readonly engine: 'pglite'; readonly folder: string };
   /** How many batches may run at once; the embedded database does one thing after another. */
   readonly workers: number;
@@ -17,9 +20,14 @@ export type StoreOptions = {
 
 /** The store that a database address names. Connects when it is first used, not before. */
 export function openStore({ database, workers, log }: StoreOptions): Store {
-  return database.engine === 'postgresql'
-    ? postgresStore(openServer(database.url, workers))
-    : embeddedStore(() => openEmbedded(database.folder, log, types));
+  switch (database.engine) {
+    case 'postgresql':
+      return postgresStore(openServer(database.url, workers));
+    case 'mysql':
+      return mysqlStore(openMysqlServer(database, workers));
+    case 'pglite':
+      return embeddedStore(() => openEmbedded(database.folder, log, types));
+  }
 }
 
 /** PGlite is the PostgreSQL engine with one connection and without time limits. */

@@ -61,6 +61,33 @@ describe('the configuration', () => {
     });
   });
 
+  test('names MySQL and MariaDB by the same variables, and by an address of one host or of a cluster', () => {
+    expect(readConfig({ WA_DB_ENGINE: 'MYSQL', WA_DB_PASSWORD: 'p@ss/word' }).database).toEqual({
+      engine: 'mysql',
+      url: 'mysql://root:p%40ss%2Fword@127.0.0.1:3306/message_gc',
+      where: 'mysql://root@127.0.0.1:3306/message_gc',
+    });
+    const files = {
+      WA_DB_SSL_CA: file('ca.pem'),
+      WA_DB_SSL_CERT: file('c.pem'),
+      WA_DB_SSL_KEY: file('k.pem'),
+    };
+    const { database } = readConfig({ WA_DB_ENGINE: 'MYSQL', ...files });
+    const { searchParams } = new URL(database.engine === 'mysql' ? database.url : '');
+    expect(Object.fromEntries(searchParams)).toEqual({
+      'ssl-mode': 'verify-identity',
+      'ssl-ca': files.WA_DB_SSL_CA,
+      'ssl-cert': files.WA_DB_SSL_CERT,
+      'ssl-key': files.WA_DB_SSL_KEY,
+    });
+    const cluster = 'mysql://gc:s3cret@db1:3307,db2,db3/chat?ssl-mode=required';
+    expect(readConfig({ DATABASE_URL: cluster }).database).toEqual({
+      engine: 'mysql',
+      url: cluster,
+      where: 'mysql://gc@db1:3307,db2,db3/chat',
+    });
+  });
+
   test('with a certificate authority verifies the server, and hands on the files of the client', () => {
     const files = {
       WA_DB_SSL_CA: file('ca.pem'),
@@ -104,7 +131,6 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'not a url with s3cret' }, 'DATABASE_URL is no URL'],
     [{ DATABASE_URL: 'http://x/' }, 'begins with http:'],
     [{ DATABASE_URL: 'pglite:' }, 'names no folder'],
-    [{ DATABASE_URL: 'mysql://root@127.0.0.1/x' }, 'MySQL or MariaDB'],
     [{ WA_DB_ENGINE: 'ORACLE' }, 'WA_DB_ENGINE is "ORACLE"'],
     [{ WA_DB_ENGINE: 'PGSQL', WA_DB_PORT: 'x' }, 'WA_DB_PORT is "x"'],
     [{ WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CA: '/not/there.pem' }, 'there is none'],

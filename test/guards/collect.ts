@@ -62,6 +62,7 @@ export async function workshop(options: Options): Promise<Workshop> {
         },
       },
       sweep: {
+        ...store.sweep,
         async batch(request) {
           const answer = await store.sweep.batch({ ...request, size: Math.min(size, request.size) });
           number += 1;

@@ -1,12 +1,13 @@
 import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
-import type { Deleted } from './deleted.js';
+import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
 import { deleteDependents, keysOf, lockedKeysSql, returnedColumns, returnedSql } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
 import { comment, quotedTable } from './names.js';
 import { Parameters, processedSql, rangeSql } from './range.js';
-import { PlanChanged, verifyGuards } from './plan-guards.js';
+import { PlanChanged } from '../sweep/plan-changed.js';
+import { verifyGuards } from './plan-guards.js';
 
 /**
  * The common case: nobody holds a row of the range. A plain range DELETE with the predicate repeated is the fastest

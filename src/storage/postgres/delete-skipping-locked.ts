@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
-import type { Deleted } from './deleted.js';
+import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
 import { deleteLocked } from './delete-plain.js';
 import { deleteDependents, Keys, keysOf, lockedKeysSql } from './dependents.js';

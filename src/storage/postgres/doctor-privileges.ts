@@ -1,7 +1,7 @@
 /** The doctor's look at what this user may do, with the GRANT statements for what is missing. */
 import { nameOf } from '../../core/mapping.js';
 import type { Finding } from '../../core/ports.js';
-import { ok } from './doctor-finding.js';
+import { ok } from '../doctor-finding.js';
 import type { ExaminedTable } from './doctor-tables.js';
 import type { Queryable } from './own-tables.js';
 

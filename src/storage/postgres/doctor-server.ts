@@ -1,6 +1,6 @@
 /** The doctor's look at the server: its version and state, and the settings that a run depends on. */
 import type { Finding } from '../../core/ports.js';
-import { ok } from './doctor-finding.js';
+import { ok } from '../doctor-finding.js';
 import type { Queryable } from './own-tables.js';
 
 /** The versions on which the sweep is tested. */

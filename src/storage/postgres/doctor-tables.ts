@@ -1,7 +1,7 @@
 /** The doctor's look at the mapped tables: whether they are ours, and what makes a run slow or keeps checks on. */
 import { type Mapping, nameOf, type TableName } from '../../core/mapping.js';
 import type { Finding } from '../../core/ports.js';
-import { ok } from './doctor-finding.js';
+import { ok } from '../doctor-finding.js';
 import { quoted, quotedTable } from './names.js';
 import { type OwnTablesRecord, ownTablesState, type Queryable, readOwnTablesRecord } from './own-tables.js';
 

@@ -2,14 +2,7 @@ import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
 import { readShape } from './foreign-keys.js';
 import type { LockBudget } from './lock-budget.js';
-
-/** Rolls a batch back whose plan no longer holds. The run is planned anew with the same horizon. */
-export class PlanChanged extends Error {
-  constructor(words: string) {
-    super(words);
-    this.name = 'PlanChanged';
-  }
-}
+import { PlanChanged } from '../sweep/plan-changed.js';
 
 /**
  * The table's file (a rewritten table has other blocks) and, where checks are left out, its shape. Read after the

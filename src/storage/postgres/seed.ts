@@ -12,7 +12,7 @@
  */
 import type { SeedAnswer, SeedOptions } from '../../core/ports.js';
 import type { Queryable } from './own-tables.js';
-import { seedTexts } from './seed-texts.js';
+import { seedTexts } from '../seed-texts.js';
 
 /** About a second of work per chunk; larger ones were not faster. */
 const chunkRows = 50_000;

@@ -1,14 +1,16 @@
 import type { Finding, OwnTables, Store } from '../../core/ports.js';
 import { homeOf } from '../ledger/home.js';
+import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
 import { sweepOf } from './batch.js';
+import { boundsOf } from './bounds.js';
 import { postgresDialect } from './dialect.js';
 import { doctorFindings } from './doctor.js';
 import { translate } from './errors.js';
-import { ledgerOf } from './ledger.js';
 import { ownCounts } from './own-tables.js';
 import { plannerOf } from './planner.js';
 import { prepareDatabase } from './prepare.js';
+import { lockHolders, sharesOf } from './progress.js';
 import { seedOwnTables } from './seed.js';
 import { type Sessions, withSession } from './session.js';
 
@@ -29,7 +31,12 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
   let deadlockTimeoutMs = usualDeadlockTimeoutMs;
   let server = '';
   return {
-    ledger: ledgerOf(sessions, dialect),
+    ledger: ledgerOf({
+      dialect,
+      bounds: boundsOf(sessions),
+      shares: sharesOf(sessions),
+      lockHolders: (run) => lockHolders(sessions, run),
+    }),
     sweep: sweepOf(sessions, () => deadlockTimeoutMs),
     planner: plannerOf(sessions),
     outbox: outboxOf(dialect, () => server),

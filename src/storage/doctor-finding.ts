@@ -1,4 +1,4 @@
-import type { Finding } from '../../core/ports.js';
+import type { Finding } from '../core/ports.js';
 
 /** The finding of what is well: it needs no deed, but says why it was looked at. */
 export function ok(check: string, found: string, why: string): Finding {

@@ -1,24 +1,28 @@
 import type { Ledger } from '../../core/ports.js';
-import type { Dialect } from '../ledger/dialect.js';
-import { forgetOld } from '../ledger/history.js';
-import { lookOnce } from '../ledger/look.js';
-import { beatNode, leaveNode, liveNodes, registerNode } from '../ledger/nodes.js';
-import { endRun } from '../ledger/run-end.js';
-import { findRun, listRuns } from '../ledger/run-list.js';
-import { planRun, replanRun } from '../ledger/run-plan.js';
-import { activeRun } from '../ledger/run-read.js';
-import { startRun } from '../ledger/run-start.js';
-import { putBackRest, releaseSpan } from '../ledger/span-give.js';
-import { takeSpan } from '../ledger/span-take.js';
-import { steerRun } from '../ledger/steer.js';
-import { boundsOf } from './bounds.js';
-import { lockHolders, sharesOf } from './progress.js';
-import type { Sessions } from './session.js';
+import type { Bounds } from './bounds.js';
+import type { Dialect } from './dialect.js';
+import { forgetOld } from './history.js';
+import { lookOnce } from './look.js';
+import { beatNode, leaveNode, liveNodes, registerNode } from './nodes.js';
+import { endRun } from './run-end.js';
+import { findRun, listRuns, type Shares } from './run-list.js';
+import { planRun, replanRun } from './run-plan.js';
+import { activeRun } from './run-read.js';
+import { startRun } from './run-start.js';
+import { putBackRest, releaseSpan } from './span-give.js';
+import { takeSpan } from './span-take.js';
+import { steerRun } from './steer.js';
 
-/** The ledger's transactions (storage/ledger) over this engine's dialect and this table's order. */
-export function ledgerOf(sessions: Sessions, dialect: Dialect): Ledger {
-  const bounds = boundsOf(sessions);
-  const shares = sharesOf(sessions);
+/** What the ledger's transactions need of an engine: its dialect, the order of its tables, who holds rows. */
+export type LedgerParts = {
+  readonly dialect: Dialect;
+  readonly bounds: Bounds;
+  readonly shares: Shares;
+  readonly lockHolders: Ledger['lockHolders'];
+};
+
+/** The ledger's transactions over one engine. */
+export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts): Ledger {
   return {
     register: (node, policyHash) => registerNode(dialect, node, policyHash),
     beat: (node) => beatNode(dialect, node),
@@ -36,7 +40,7 @@ export function ledgerOf(sessions: Sessions, dialect: Dialect): Ledger {
     runs: (limit) => listRuns(dialect, shares, limit),
     run: (id) => findRun(dialect, shares, id),
     nodes: (withinMs) => liveNodes(dialect, withinMs),
-    lockHolders: (run) => lockHolders(sessions, run),
+    lockHolders,
     forget: (olderThanDays, limit) => forgetOld(dialect, olderThanDays, limit),
   };
 }

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'mysql2';
+import { Refusal, wordsOf } from '../../core/errors.js';
+
+/** One server of a database, or several of one cluster, of which one is used at a time. */
+export type MysqlAddress = {
+  /** `mysql://user:password@host:port[,host:port…]/database?ssl-mode=…&ssl-ca=…&ssl-cert=…&ssl-key=…&socket=…` */
+  readonly url: string;
+};
+
+/** What a connection to each of the hosts needs, in the order of the address. */
+export type Servers = {
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  readonly database: string;
+  readonly options: ConnectionOptions;
+};
+
+const modes = ['disabled', 'preferred', 'required', 'verify-ca', 'verify-identity'] as const;
+type Mode = (typeof modes)[number];
+
+/** Throws a Refusal (exit 2) for an address that no waiting mends. */
+export function parseAddress({ url }: MysqlAddress): Servers {
+  const parts = /^(mysql|mariadb):\/\/(?:([^@/]*)@)?([^/?#]*)(\/[^?#]*)?(\?[^#]*)?$/.exec(url);
+  if (parts === null) throw refused('It is no address of the form mysql://user:password@host:port/database');
+  const [, , login = '', places = '', path = '', search = ''] = parts;
+  const [user = '', ...password] = login.split(':');
+  const parameters = new URLSearchParams(search);
+  const socket = parameters.get('socket');
+  const database = decodeURIComponent(path.replace(/^\//, ''));
+  if (database === '') throw refused('It names no database');
+  return {
+    hosts: places.split(',').map(hostOf),
+    database,
+    options: {
+      user: decodeURIComponent(user),
+      password: decodeURIComponent(password.join(':')),
+      ...(socket === null ? {} : { socketPath: socket }),
+      ...tlsOf(parameters),
+    },
+  };
+}
+
+function hostOf(place: string): { readonly host: string; readonly port: number } {
+  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:]*)(?::(\d{1,5}))?$/.exec(place);
+  if (parts === null) throw refused(`"${place}" is no host:port`);
+  const host = (parts[1] ?? '').replace(/^\[|\]$/g, '');
+  return { host: host === '' ? '127.0.0.1' : host, port: Number(parts[2] ?? '3306') };
+}
+
+/**
+ * As the servers' own clients mean it: with a CA the server's certificate must come from it (`verify-ca`), and
+ * `verify-identity` asks for the host's name in it too. `required` encrypts and verifies nothing. `preferred` cannot
+ * be had with this driver, which either speaks TLS or does not; it is taken as `disabled`.
+ */
+function tlsOf(parameters: URLSearchParams): ConnectionOptions {
+  const file = (name: string): string | undefined => {
+    const path = parameters.get(name);
+    if (path === null || path === '') return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw refused(`The file of ${name} cannot be read: ${wordsOf(error)}`);
+    }
+  };
+  const ca = file('ssl-ca');
+  const cert = file('ssl-cert');
+  const key = file('ssl-key');
+  const given = (parameters.get('ssl-mode') ?? parameters.get('sslmode'))?.toLowerCase().replace('_', '-');
+  const hasFiles = ca !== undefined || cert !== undefined || key !== undefined;
+  const mode = given ?? (ca !== undefined ? 'verify-ca' : hasFiles ? 'required' : 'disabled');
+  if (!modes.includes(mode as Mode)) throw refused(`ssl-mode is "${mode}", expected ${modes.join(', ')}`);
+  if ((cert === undefined) !== (key === undefined)) throw refused('ssl-cert and ssl-key go together');
+  if (mode === 'disabled' || mode === 'preferred') return {};
+  const verifies = mode === 'verify-ca' || mode === 'verify-identity';
+  return {
+    ssl: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: verifies,
+      verifyIdentity: mode === 'verify-identity',
+    },
+  };
+}
+
+function refused(words: string): Refusal {
+  return new Refusal(
+    'configuration',
+    `DATABASE_URL cannot be used (it is not printed here: it may hold a password). ${words}`,
+  );
+}

@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto';
+import { type Mapping, nameOf } from '../../core/mapping.js';
+import type { ForeignKeyMode } from '../../core/run.js';
+import type { RealTable } from './catalogue.js';
+import { kindOf } from './errors.js';
+import { textSql } from './names.js';
+import { Privileges } from './privileges.js';
+import type { Session } from './session.js';
+
+/**
+ * Whether messages may go first with the server's foreign-key checks left out for that one statement
+ * (`foreign_key_checks = 0`, which any user may set). Left out safely only under these conditions; where one cannot
+ * be verified the checks stay on:
+ *
+ * (a) every foreign key into every table that loses rows is named by the mapping, with delete or set_null on nullable
+ *     columns. Read from InnoDB's own tables, which need PROCESS: information_schema hides the constraints of tables
+ *     that this user may not see, so an empty answer there proves nothing (orphans were seen);
+ * (b) no trigger on these tables for the changes that a run makes: it would run with the checks left out as well.
+ *     Only who has the TRIGGER privilege on a table sees its triggers;
+ * (e) inside every batch, after its statements have locked the tables' definitions, `readShape` still gives the
+ *     plan's value. (Letters as on PostgreSQL; policies (c) do not exist here, and (d), a privilege, is not needed.)
+ */
+export type ForeignKeyChoice = { readonly mode: ForeignKeyMode; readonly why: string };
+
+export async function chooseForeignKeyMode(
+  session: Session,
+  mapping: Mapping,
+  tables: readonly RealTable[],
+): Promise<ForeignKeyChoice> {
+  const into = await foreignKeysInto(session, tables);
+  if (into === null) {
+    return mapping.dependents.length === 0
+      ? {
+          mode: 'none',
+          why: 'the mapping names no dependents, and foreign keys cannot be seen without PROCESS',
+        }
+      : {
+          mode: 'checked',
+          why: 'the foreign-key checks stay on: without the privilege PROCESS not every foreign key can be seen',
+        };
+  }
+  if (mapping.dependents.length === 0 && !into.some((key) => key.into === innodbKey(tables[0]))) {
+    return { mode: 'none', why: 'no foreign key refers to the messages' };
+  }
+  if (mapping.foreignKeys === 'checked') {
+    return { mode: 'checked', why: 'the mapping keeps the foreign-key checks on' };
+  }
+  const obstacle = (await unnamed(session, mapping, into, tables)) ?? (await disturbance(session, tables));
+  return obstacle === null
+    ? { mode: 'messages_first', why: 'every foreign key is known, so messages go first without its checks' }
+    : { mode: 'checked', why: `the foreign-key checks stay on: ${obstacle}` };
+}
+
+type ForeignKey = {
+  readonly name: string;
+  /** `database/table`, as InnoDB writes names: what is no letter, digit or underscore as `@` and four hex digits. */
+  readonly from: string;
+  readonly into: string;
+  readonly columns: readonly string[];
+  readonly referenced: readonly string[];
+};
+
+/** MySQL 8 dropped the middle of the names. */
+function sources({ can }: Session): { readonly keys: string; readonly columns: string } {
+  const middle = can.engine === 'mariadb' ? 'SYS_' : '';
+  return {
+    keys: `information_schema.INNODB_${middle}FOREIGN`,
+    columns: `information_schema.INNODB_${middle}FOREIGN_COLS`,
+  };
+}
+
+/** Null when this user may not look. */
+export async function foreignKeysInto(
+  session: Session,
+  tables: readonly RealTable[],
+): Promise<readonly ForeignKey[] | null> {
+  const from = sources(session);
+  try {
+    const rows = await session.rows<{
+      id: string;
+      from: string;
+      into: string;
+      column: string;
+      other: string;
+    }>(
+      `SELECT f.ID AS id, f.FOR_NAME AS \`from\`, f.REF_NAME AS \`into\`, c.FOR_COL_NAME AS \`column\`, c.REF_COL_NAME AS other
+       FROM ${from.keys} f JOIN ${from.columns} c ON c.ID = f.ID
+       WHERE f.REF_NAME IN (${tables.map((table) => textSql(innodbKey(table))).join(', ')}) ORDER BY f.ID, c.POS`,
+    );
+    const keys = new Map<string, ForeignKey & { columns: string[]; referenced: string[] }>();
+    for (const row of rows) {
+      const key = keys.get(row.id) ?? {
+        name: row.id.slice(row.id.indexOf('/') + 1),
+        from: row.from,
+        into: row.into,
+        columns: [],
+        referenced: [],
+      };
+      key.columns.push(row.column);
+      key.referenced.push(row.other);
+      keys.set(row.id, key);
+    }
+    return [...keys.values()];
+  } catch (error) {
+    if (kindOf(error).kind === 'denied') return null;
+    throw error;
+  }
+}
+
+/**
+ * InnoDB's name of a table. Letters beyond ASCII have further spellings there, so such a name finds nothing; that is
+ * noticed by `unnamed`, which wants to see the foreign key that the mapping promises… and by `isPlain`.
+ */
+export function innodbKey(table: RealTable | undefined): string {
+  const part = (name: string): string =>
+    name.replaceAll(/[^A-Za-z0-9_]/g, (letter) => `@${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return table === undefined ? '' : `${part(table.database)}/${part(table.name)}`;
+}
+
+/** (a): the first foreign key that the mapping does not name, in words. */
+async function unnamed(
+  session: Session,
+  mapping: Mapping,
+  into: readonly ForeignKey[],
+  tables: readonly RealTable[],
+): Promise<string | null> {
+  const strange = tables.find(({ database, name }) => /[^ -~]/.test(database + name));
+  if (strange !== undefined)
+    return `the name ${strange.name} has letters beyond ASCII, by which foreign keys are not found`;
+  for (const key of into) {
+    let isNamed = false;
+    for (const [place, dependent] of mapping.dependents.entries()) {
+      const table = tables[place + 1];
+      const isIt =
+        key.into === innodbKey(tables[0]) &&
+        key.from === innodbKey(table) &&
+        dependent.match.length === key.columns.length &&
+        key.columns.every((column, at) =>
+          dependent.match.some((pair) => pair.column === column && pair.message === key.referenced[at]),
+        );
+      if (isIt && table !== undefined) {
+        isNamed ||= dependent.action === 'delete' || (await areNullable(session, table, key.columns));
+      }
+    }
+    if (!isNamed)
+      return `the foreign key ${key.name} of ${key.from.replace('/', '.')} is not named by the mapping of ${nameOf(mapping.table)}`;
+  }
+  return null;
+}
+
+async function areNullable(
+  session: Session,
+  { database, name }: RealTable,
+  columns: readonly string[],
+): Promise<boolean> {
+  const rows = await session.rows(
+    `SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${textSql(database)}
+       AND TABLE_NAME = ${textSql(name)} AND IS_NULLABLE = 'YES' AND COLUMN_NAME IN (${columns.map(textSql).join(', ')})`,
+  );
+  return rows.length === columns.length;
+}
+
+/** (b): the first trigger that a run would set off, or table whose triggers cannot be seen, in words. */
+async function disturbance(session: Session, tables: readonly RealTable[]): Promise<string | null> {
+  const privileges = await Privileges.read(session);
+  const hidden = tables.find((table) => !privileges.onTable('TRIGGER', table));
+  if (hidden !== undefined)
+    return `without the privilege TRIGGER on ${hidden.name} its triggers cannot be seen`;
+  const rows = await session.rows<{ name: string; on: string }>(
+    `SELECT TRIGGER_NAME AS name, EVENT_OBJECT_TABLE AS \`on\` FROM information_schema.TRIGGERS WHERE ${triggersOn(tables)} LIMIT 1`,
+  );
+  return rows[0] === undefined ? null : `there is trigger ${rows[0].name} on ${rows[0].on}`;
+}
+
+function triggersOn(tables: readonly RealTable[]): string {
+  return `EVENT_MANIPULATION <> 'INSERT' AND (${tables
+    .map(
+      ({ database, name }) =>
+        `(EVENT_OBJECT_SCHEMA = ${textSql(database)} AND EVENT_OBJECT_TABLE = ${textSql(name)})`,
+    )
+    .join(' OR ')})`;
+}
+
+/**
+ * (e): one text that changes with every foreign key into the tables and every trigger for deleted messages. What a
+ * batch has touched cannot get a trigger before its COMMIT. A foreign key that is being added shows already while its
+ * table is copied, under that table's passing name, and the copy's own check waits for the rows that we deleted.
+ *
+ * Plain rows, put together here: GROUP_CONCAT would make a temporary table on disk in every batch. Only triggers on
+ * the messages count: the dependents' run after their own statement, whose checks are on.
+ */
+export async function readShape(session: Session, tables: readonly RealTable[]): Promise<string> {
+  const names = tables.map((table) => textSql(innodbKey(table))).join(', ');
+  const rows = await session.rows<Record<string, string>>(
+    `SELECT ID AS a, FOR_NAME AS b, REF_NAME AS c FROM ${sources(session).keys} WHERE REF_NAME IN (${names})
+     UNION ALL SELECT TRIGGER_NAME, EVENT_MANIPULATION, '' FROM information_schema.TRIGGERS WHERE ${triggersOn(tables.slice(0, 1))}`,
+  );
+  const parts = rows.map(({ a, b, c }) => JSON.stringify([a, b, c]));
+  return createHash('sha256').update(parts.sort().join('\n')).digest('hex');
+}

@@ -1,0 +1,193 @@
+import type { ConnectionOptions } from 'mysql2';
+import { StoreError } from '../../core/errors.js';
+import { kindOf, translate } from './errors.js';
+import { parseAddress, type MysqlAddress, type Servers } from './address.js';
+import { connect, type Session } from './session.js';
+
+/**
+ * Connections of a node: control statements never share one with the sweep, so that a heartbeat does not wait for a
+ * batch. At most workers + 2, all to the same server of a cluster.
+ */
+export type Sessions = {
+  readonly control: Pool;
+  readonly sweep: Pool;
+  readonly database: string;
+  readonly sessions: number;
+  close(): Promise<void>;
+};
+
+/** A frozen node must free its rows long before its lease is over, and an application must not wait for it. */
+const idleInTransactionSeconds = { sweep: 2, control: 5 };
+const lockWaitSeconds = { sweep: 1, control: 5 };
+/** Shorter than any server's own wait_timeout that an operator would choose, MySQL's of ours (10 s) included. */
+const idleMs = 8_000;
+
+/** @param workers how many batches may run at once */
+export function openServer(address: MysqlAddress, workers: number): Sessions {
+  const servers = parseAddress(address);
+  const turn = new Turn(servers);
+  const control = new Pool(turn, 2, 'control');
+  const sweep = new Pool(turn, workers, 'sweep');
+  return {
+    control,
+    sweep,
+    database: servers.database,
+    sessions: workers + 2,
+    async close() {
+      await Promise.all([control.close(), sweep.close()]);
+    },
+  };
+}
+
+/** Which host of the address is in use. It changes only when that one cannot be used, for all pools together. */
+class Turn {
+  readonly servers: Servers;
+  #at = 0;
+
+  constructor(servers: Servers) {
+    this.servers = servers;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  get options(): ConnectionOptions {
+    const { hosts, options, database } = this.servers;
+    return { ...options, database, ...hosts[this.#at] };
+  }
+
+  /** The host at `seen` failed; unless somebody has moved on already, the next one's turn comes. */
+  failed(seen: number): void {
+    if (seen === this.#at) this.#at = (this.#at + 1) % this.servers.hosts.length;
+  }
+}
+
+type Held = { readonly session: Session; readonly host: number; idleSince: number };
+
+/** At most `max` sessions to the host in turn; who asks for more waits. Broken ones are closed, not handed on. */
+export class Pool {
+  readonly #turn: Turn;
+  readonly #max: number;
+  readonly #use: 'sweep' | 'control';
+  readonly #idle: Held[] = [];
+  readonly #waiting: (() => void)[] = [];
+  readonly #held = new Map<Session, Held>();
+  #open = 0;
+  #closed = false;
+
+  constructor(turn: Turn, max: number, use: 'sweep' | 'control') {
+    this.#turn = turn;
+    this.#max = max;
+    this.#use = use;
+  }
+
+  async acquire(): Promise<Session> {
+    for (;;) {
+      if (this.#closed)
+        throw new StoreError('unreachable', 'CLOSED', 'connect', 'the store is closed', undefined);
+      const idle = this.#usable();
+      if (idle !== null) return idle;
+      if (this.#open < this.#max) break;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#open += 1;
+    try {
+      return await this.#connect();
+    } catch (error) {
+      this.#open -= 1;
+      this.#waiting.shift()?.();
+      throw error;
+    }
+  }
+
+  release(session: Session): void {
+    const held = this.#held.get(session);
+    this.#held.delete(session);
+    if (held === undefined || this.#closed || session.isBroken || held.host !== this.#turn.at) {
+      if (session.isBroken && held !== undefined) this.#turn.failed(held.host);
+      this.#discard(session);
+    } else {
+      held.idleSince = performance.now();
+      this.#idle.push(held);
+    }
+    this.#waiting.shift()?.();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { session } of this.#idle.splice(0)) this.#discard(session);
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #usable(): Session | null {
+    for (let held = this.#idle.pop(); held !== undefined; held = this.#idle.pop()) {
+      const isFresh = performance.now() - held.idleSince < idleMs && held.host === this.#turn.at;
+      if (isFresh && !held.session.isBroken) {
+        this.#held.set(held.session, held);
+        return held.session;
+      }
+      this.#discard(held.session);
+    }
+    return null;
+  }
+
+  async #connect(): Promise<Session> {
+    let last: unknown;
+    for (let tries = this.#turn.servers.hosts.length; tries > 0; tries -= 1) {
+      const host = this.#turn.at;
+      try {
+        const session = await connect({
+          options: this.#turn.options,
+          idleInTransactionSeconds: idleInTransactionSeconds[this.#use],
+          lockWaitSeconds: lockWaitSeconds[this.#use],
+        });
+        this.#held.set(session, { session, host, idleSince: 0 });
+        return session;
+      } catch (error) {
+        last = error;
+        if (kindOf(error).kind !== 'unreachable' && !isUnreachable(error)) throw error;
+        this.#turn.failed(host);
+      }
+    }
+    throw last;
+  }
+
+  #discard(session: Session): void {
+    this.#open -= 1;
+    if (session.isBroken) session.connection.destroy();
+    // Ended politely, so that the server does not count an aborted connection; it may be gone already.
+    else session.connection.end(() => undefined);
+  }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof StoreError && error.kind === 'unreachable';
+}
+
+/** One connection for one piece of work; destroyed when the work broke it, so that nobody inherits its state. */
+export async function withSession<T>(pool: Pool, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = await pool.acquire();
+  try {
+    return await work(session);
+  } catch (error) {
+    const kind = error instanceof StoreError ? error.kind : kindOf(error).kind;
+    if (kind === 'unreachable') session.isBroken = true;
+    throw error;
+  } finally {
+    pool.release(session);
+  }
+}
+
+/** `withSession` with the driver's error translated. */
+export async function asking<T>(
+  pool: Pool,
+  doing: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withSession(pool, work);
+  } catch (error) {
+    throw translate(error, doing);
+  }
+}

@@ -1,0 +1,121 @@
+import { StoreError } from '../../core/errors.js';
+import type { Mapping } from '../../core/mapping.js';
+import type { Plan } from '../../core/run.js';
+import { quoted, textSql } from './names.js';
+
+/**
+ * Ranges of the key as SQL over alias `m`, and the plan's frozen facts that they need. A bound is a canonical JSON
+ * array of text; it is compared by the database alone (collations, unsigned 64 bit), never here.
+ */
+export type Bound = readonly string[];
+
+export function boundOf(text: string): Bound {
+  return JSON.parse(text) as Bound;
+}
+
+export function textOf(bound: Bound): string {
+  return JSON.stringify(bound);
+}
+
+/** Types of the key's columns (DATA_TYPE of the catalogue), frozen into the plan. */
+export function keyTypes(plan: Plan): readonly string[] {
+  return JSON.parse(plan.guards['key_types'] ?? '[]') as string[];
+}
+
+/** Types of the message columns that are read before the rows go: the key, and what dependents refer to. */
+export function columnTypes(plan: Plan): Readonly<Record<string, string>> {
+  return JSON.parse(plan.guards['column_types'] ?? '{}') as Record<string, string>;
+}
+
+const integers = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
+const binaries = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob']);
+const texts = new Set(['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'uuid']);
+const times = new Set(['date', 'datetime', 'timestamp']);
+
+/** Whether values of a type can be written down exactly and compare as they are ordered in the index. */
+export function canBeBound(type: string): boolean {
+  return integers.has(type) || binaries.has(type) || texts.has(type) || times.has(type) || type === 'decimal';
+}
+
+/** A column as text that `literal` turns back into the same value. */
+export function asText(column: string, type: string): string {
+  if (binaries.has(type)) return `HEX(${column})`;
+  return texts.has(type) ? column : `CAST(${column} AS CHAR)`;
+}
+
+/** A value as SQL, so that the server compares it as the column's own type. */
+export function literal(value: string, type: string): string {
+  if (integers.has(type) || type === 'decimal') {
+    if (/^-?\d+(\.\d+)?$/.test(value)) return value;
+    throw new StoreError(
+      'other',
+      'BOUND',
+      'read a bound',
+      `"${value}" is no number, but its column is ${type}`,
+      undefined,
+    );
+  }
+  if (binaries.has(type)) return `x'${value.replaceAll(/[^0-9A-Fa-f]/g, '')}'`;
+  return textSql(value);
+}
+
+/** One integer column: bounds can be added to, and a range of n keys holds at most n rows. */
+export function isCountable(plan: Plan): boolean {
+  const types = keyTypes(plan);
+  return types.length === 1 && integers.has(types[0] ?? '');
+}
+
+/**
+ * Whether a batch ends at cursor + size, without asking the index: with at most 4 keys a row the range holds between
+ * size/4 and size rows. Sparser keys are probed (`OFFSET size`), which bounds the rows exactly.
+ */
+export function isDense(plan: Plan): boolean {
+  return isCountable(plan) && plan.sparseness <= 4;
+}
+
+export function keyColumns(mapping: Mapping): readonly string[] {
+  return mapping.key.map((column) => `m.${quoted(column)}`);
+}
+
+/**
+ * `(cursor, to]` over `columns`; an empty bound is no condition. Several columns are written out as nested
+ * conditions: a row constructor `(a, b) > (1, 2)` scans the index from its start (30,059 rows read instead of 60).
+ */
+export function rangeSql(
+  mapping: Mapping,
+  plan: Plan,
+  from: Bound,
+  to: Bound,
+  columns = keyColumns(mapping),
+): string {
+  const types = keyTypes(plan);
+  const values = (bound: Bound): string[] =>
+    bound.map((value, place) => literal(value, types[place] ?? 'varchar'));
+  const parts: string[] = [];
+  if (from.length > 0) parts.push(beyond(columns, values(from), '>', '>'));
+  if (to.length > 0) parts.push(beyond(columns, values(to), '<', '<='));
+  return parts.length === 0 ? 'true' : parts.join(' AND ');
+}
+
+/** `a >= 1 AND (a > 1 OR b > 2)`; the last column alone may be equal, when `last` says so. */
+function beyond(
+  columns: readonly string[],
+  values: readonly string[],
+  strict: '<' | '>',
+  last: '<=' | '>',
+): string {
+  const [column = '', ...rest] = columns;
+  const [value = '', ...others] = values;
+  if (rest.length === 0) return `${column} ${last} ${value}`;
+  return `(${column} ${strict}= ${value} AND (${column} ${strict} ${value} OR ${beyond(rest, others, strict, last)}))`;
+}
+
+/** The processed predicate with the frozen horizon in place; repeated inside every DELETE. NULL means no. */
+export function processedSql(mapping: Mapping, horizon: string): string {
+  return `(${mapping.processed.replaceAll(':horizon', () => horizonSql(horizon))})`;
+}
+
+/** `2026-11-22T10:00:00.000000Z` as a literal of the server's; sessions are in UTC. */
+function horizonSql(horizon: string): string {
+  return `TIMESTAMP${textSql(horizon.replace('T', ' ').replace('Z', ''))}`;
+}

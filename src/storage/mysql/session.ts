@@ -1,0 +1,106 @@
+import { type Connection, createConnection } from 'mysql2';
+import { kindOf, translate } from './errors.js';
+import { type Capabilities, capabilitiesOf, sessionSettings } from './capabilities.js';
+
+/** One connection with our settings. Every method rejects with the driver's error. */
+export class Session {
+  readonly connection: Connection;
+  readonly can: Capabilities;
+  /** Its connection is gone, or it owes an answer: nobody may have it any more. */
+  isBroken = false;
+
+  constructor(connection: Connection, can: Capabilities) {
+    this.connection = connection;
+    this.can = can;
+    // Its query rejects as well, which is handled; without a listener the process would end.
+    connection.on('error', () => {
+      this.isBroken = true;
+    });
+  }
+
+  /** The rows of a SELECT, or of a DELETE … RETURNING. */
+  async rows<Row extends object>(sql: string): Promise<readonly Row[]> {
+    return (await this.#ask(sql)) as readonly Row[];
+  }
+
+  /** How many rows a statement met (for an UPDATE: matched, changed or not). */
+  async write(sql: string): Promise<number> {
+    const answer = (await this.#ask(sql)) as { readonly affectedRows?: number };
+    return answer.affectedRows ?? 0;
+  }
+
+  /**
+   * Several statements in one round trip; the first that fails ends them. An answer for each. Never inside a
+   * transaction that must be whole: see `writeSpan`.
+   */
+  async all(statements: readonly string[]): Promise<readonly unknown[]> {
+    const answer = await this.#ask(statements.join(';\n'));
+    return statements.length === 1 ? [answer] : (answer as readonly unknown[]);
+  }
+
+  #ask(sql: string): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.connection.query({ sql, timeout: answerLimitMs }, (error, answer) => {
+        if (error === null) resolve(answer);
+        else {
+          if (kindOf(error).kind === 'unreachable') this.isBroken = true;
+          reject(error);
+        }
+      });
+    });
+  }
+}
+
+/** A black hole must not hold us for ever; longer than every limit of the server's, so that it answers first. */
+export const answerLimitMs = 15_000;
+
+export type ConnectTo = {
+  readonly options: Parameters<typeof createConnection>[0];
+  /** Seconds after which the server ends a session of ours that is idle inside a transaction. */
+  readonly idleInTransactionSeconds: number;
+  /** Seconds that a statement may wait for a lock. */
+  readonly lockWaitSeconds: number;
+};
+
+/** Connects and settles the session; the connection is closed when that fails. */
+export async function connect({
+  options,
+  idleInTransactionSeconds,
+  lockWaitSeconds,
+}: ConnectTo): Promise<Session> {
+  const connection = createConnection({
+    ...(options as object),
+    charset: 'utf8mb4_general_ci',
+    timezone: 'Z',
+    supportBigNumbers: true,
+    multipleStatements: true,
+    connectTimeout: 5_000,
+    enableKeepAlive: true,
+    keepAliveInitialDelay: 10_000,
+    connectAttributes: { program_name: 'message-gc' },
+  });
+  // Until the Session listens; a failed connect rejects below.
+  const early = (): void => undefined;
+  connection.on('error', early);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      connection.connect((error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+    const version = await new Promise<string>((resolve, reject) => {
+      connection.query({ sql: 'SELECT VERSION() AS v', timeout: answerLimitMs }, (error, answer) => {
+        if (error === null) resolve((answer as unknown as { v: string }[])[0]?.v ?? '');
+        else reject(error);
+      });
+    });
+    const session = new Session(connection, capabilitiesOf(version));
+    connection.off('error', early);
+    await session.all(sessionSettings(session.can, idleInTransactionSeconds, lockWaitSeconds));
+    return session;
+  } catch (error) {
+    connection.destroy();
+    throw translate(error, 'connect');
+  }
+}

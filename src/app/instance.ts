@@ -80,11 +80,13 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
     settingsChanged: () => dispatcher.wake(),
   });
 
+  const secureDoor = async (): Promise<void> => {
+    await ensureAdmin(store.home, config.adminPassword);
+    await refuseOpenDoor(config, () => adminHasOwnPassword(store.home));
+  };
   const begin = async (): Promise<void> => {
     const facts = keeper.facts;
     if (facts === null) return;
-    await ensureAdmin(store.home, config.adminPassword);
-    await refuseOpenDoor(config, () => adminHasOwnPassword(store.home));
     const coreapp = new Coreapp({
       store,
       engine: facts,
@@ -128,8 +130,10 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
   });
   let listening: { readonly host: string; readonly port: number };
   try {
-    if (isPrepared) await begin();
+    if (isPrepared) await secureDoor();
+    // Before the node's name is taken: a second process that cannot have the port must not displace the first.
     listening = await webapp.listen(config.listen);
+    if (isPrepared) await begin();
   } catch (error) {
     await closeAll(webapp, desk, dispatcher, store, stopping, log);
     throw error;
@@ -152,7 +156,9 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
       try {
         while (!isPrepared && !stopping.signal.aborted) {
           isPrepared = await keeper.untilPrepared(stopping.signal);
-          if (isPrepared) await begin();
+          if (!isPrepared) continue;
+          await secureDoor();
+          await begin();
         }
       } catch (error) {
         finish({ reason: error instanceof Refusal ? error.reason : 'failed', words: wordsOf(error) });

@@ -33,6 +33,22 @@ const notYet = {
   MESSAGE_GC_WEBHOOK_SECRET: 'this version does not sign callbacks. Unset it to send them unsigned',
 } as const;
 
+/** A hundred years; databases know no times before 4713 BC. */
+const longestRetentionSeconds = 36_500 * 86_400;
+
+/**
+ * A misspelt MESSAGE_GC_RETENTION would mean a retention of 0. Kubernetes gives every container of a namespace the
+ * variables of a Service named message-gc (MESSAGE_GC_SERVICE_HOST, MESSAGE_GC_PORT_9090_TCP, …): those are no options.
+ */
+function isKnown(name: string): boolean {
+  return (
+    Object.values<Option>(options).some((option) => option.env === name) ||
+    name in notYet ||
+    name === 'MESSAGE_GC_CLUSTER_SECRET' ||
+    /^MESSAGE_GC_(?:SERVICE_|PORT(?:_|$))/.test(name)
+  );
+}
+
 /** Throws one Refusal (exit 2) that lists every problem found, each with what was expected. */
 export function readConfig(env: Environment): Config {
   const problems: string[] = [];
@@ -79,6 +95,13 @@ export function readConfig(env: Environment): Config {
     problems.push(
       `MESSAGE_GC_RETENTION is "${text('retention')}", expected a number with its unit such as 30d, 12h, 45m, 90s, or 0`,
     );
+  }
+  if (retentionSeconds !== null && retentionSeconds > longestRetentionSeconds) {
+    problems.push(`MESSAGE_GC_RETENTION is "${text('retention')}", expected at most 36500d`);
+  }
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('MESSAGE_GC_') && !isKnown(name))
+      problems.push(`${name} is no option; "message-gc config" lists them all`);
   }
   const nodeId = given('nodeId');
   if (nodeId !== null && !/^[0-9a-f]{12}$/.test(nodeId)) {

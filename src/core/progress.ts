@@ -21,6 +21,8 @@ export interface Progress {
 const speedWindowMs = 10_000;
 /** The share moves in steps (one per look at the ledger), so its speed needs a longer window. */
 const shareWindowMs = 60_000;
+/** Ten years. */
+const longestEtaSeconds = 315_360_000;
 /** Samples closer than this become one: at a thousand batches a second memory stays flat. */
 const mergeMs = 250;
 
@@ -64,8 +66,8 @@ export function createProgress(clock: Clock): Progress {
       const oldest = shares[0];
       if (oldest === undefined || now <= oldest.at || greatest <= oldest.share) return null;
       const seconds = ((1 - greatest) * (now - oldest.at)) / (greatest - oldest.share) / 1_000;
-      // Progress too small to divide by is as good as none.
-      return Number.isFinite(seconds) ? seconds : null;
+      // Progress too small to divide by is as good as none, and so is an end that nobody will see.
+      return seconds < longestEtaSeconds ? seconds : null;
     },
   };
 }

@@ -141,6 +141,8 @@ describe('the configuration', () => {
     ],
     [{ WA_APP_MULTICONNECT: '1' }, 'single instance'],
     [{ MESSAGE_GC_WEBHOOK_SECRET: 'whsec_x' }, 'does not sign'],
+    [{ MESSAGE_GC_RETENSION: '1d' }, 'MESSAGE_GC_RETENSION is no option'],
+    [{ MESSAGE_GC_RETENTION: '99999999d' }, 'expected at most 36500d'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud"'],
     [{ MESSAGE_GC_ALLOW_USERS: 'yes' }, 'MESSAGE_GC_ALLOW_USERS is "yes", expected 0, 1'],
     [{ MESSAGE_GC_REQUIRE_HTTPS: 'yes' }, 'MESSAGE_GC_REQUIRE_HTTPS is "yes"'],
@@ -150,6 +152,11 @@ describe('the configuration', () => {
     const refused = wordsFor(env);
     expect(refused).toContain(words);
     expect(refused).not.toMatch(/s3cret|whsec_x/);
+  });
+
+  test('is not disturbed by what Kubernetes puts there for a Service named message-gc', () => {
+    const given = { MESSAGE_GC_SERVICE_HOST: '10.0.0.1', MESSAGE_GC_PORT: 'tcp://10.0.0.1:9090' };
+    expect(readConfig({ ...given, MESSAGE_GC_PORT_9090_TCP_PORT: '9090' }).listen.port).toBe(9090);
   });
 
   test('WA_APP_MULTICONNECT=0 is a single instance', () => {

@@ -1,10 +1,13 @@
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { outcomeOf } from '../harness/collection.js';
 import { commitOfBatch, statements } from '../harness/pg-proxy.js';
 import { type RunningCommand, startCommand } from '../harness/processes.js';
 import { until, within } from '../harness/wait.js';
 import { dropTemplates, postgresWorld, type World } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
+
+// Each test starts processes of its own; on a machine that is busy with others that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** `message-gc gc`: one run in the foreground, alone, cut off from the database, and beside an instance. */
 const rows = 14_000;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { waitForEnd } from '../harness/collection.js';
 import { adminPassword, Instance } from '../harness/instance.js';
 import { type CommandResult, runCommand } from '../harness/processes.js';
@@ -10,6 +10,9 @@ import { startRefusingServer } from '../harness/refusing-server.js';
 import { createScratchDatabase, postgresBase } from '../harness/scratch-database.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
+
+// Each test starts processes of its own; on a machine that is busy with others that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** What an operator or a client gets wrong: clear words, the right exit code, nothing lost, nothing touched. */
 afterAll(dropTemplates);
@@ -43,10 +46,10 @@ test('a foreground run without a server ends with exit 4', async () => {
   expect(done.code, said(done)).toBe(4);
 });
 
-test('a wrong password ends every command with exit 2, and is not shown', async () => {
+test('a wrong password ends a command with exit 2, and is not shown', async () => {
   const server = await startRefusingServer();
   onTestFinished(() => server.close());
-  for (const words of ['serve', 'gc', 'status']) {
+  for (const words of ['serve', 'gc']) {
     const done = await command(words, `postgres://postgres:TopSecret-99@127.0.0.1:${server.port}/postgres`);
     expect([words, done.code], said(done)).toEqual([words, 2]);
     expect(said(done)).toContain('password authentication failed');

@@ -134,36 +134,6 @@ export function instanceSuite(
     await expectExact(world, instance, world.eligible.size);
   });
 
-  test('a receiver that fails, redirects and drops the answer is told again in the same words; a 200 ends it, whatever follows', async () => {
-    const world = await makeWorld(small);
-    const instance = await world.start();
-    const { receiver } = world;
-    // The last one answers 200 and a body without end, which must not hold the instance up.
-    const modes = ['fail500', 'redirect', 'dropAnswer', 'endless'] as const;
-    receiver.mode = modes[0];
-    receiver.onDelivery = () => {
-      receiver.mode = modes[receiver.deliveries.length] ?? 'ok';
-    };
-    const run = await instance.collect();
-    await receiver.waitFor(modes.length);
-    const after = await instance.collect();
-    await receiver.waitForAccepted(1);
-    expect(
-      receiver.deliveries.map(({ mode, headers }) => [mode, headers['x-request-id']]),
-      'a redirect is not followed, and what was answered with 200 does not come again',
-    ).toEqual([...modes.map((mode) => [mode, run]), ['ok', after]]);
-    expect(receiver.byId.size, 'webhook-ids').toBe(2);
-    expect(
-      [...receiver.byId.values()].map((bodies) => bodies.size),
-      'bodies',
-    ).toEqual([1, 1]);
-    expect(receiver.deliveries.map((delivery) => outcomeOf(delivery).messages_deleted)).toEqual([
-      ...modes.map(() => world.eligible.size),
-      0,
-    ]);
-    await expectExact(world, instance, world.eligible.size);
-  });
-
   test('a callback without a URL waits through a restart and is sent when one is set', async () => {
     const world = await makeWorld(small);
     const instance = await world.start();
@@ -234,6 +204,42 @@ export function instanceSuite(
       `{"services":[{"message":{"gc":{"messages_deleted":${gone},"errors":[{"code":1014,"details":"Cancelled by admin"}],"status":"failed"}}}]}`,
     );
     expect(ended.messages_deleted).toBe(gone);
+  });
+}
+
+/** What no database has a part in: asked once, on whatever there is. */
+export function frontDoorSuite(
+  makeWorld: (rows: number) => Promise<InstanceWorld>,
+  { small }: Pick<Sizes, 'small'>,
+): void {
+  test('a receiver that fails, redirects and drops the answer is told again in the same words; a 200 ends it, whatever follows', async () => {
+    const world = await makeWorld(small);
+    const instance = await world.start();
+    const { receiver } = world;
+    // The last one answers 200 and a body without end, which must not hold the instance up.
+    const modes = ['fail500', 'redirect', 'dropAnswer', 'endless'] as const;
+    receiver.mode = modes[0];
+    receiver.onDelivery = () => {
+      receiver.mode = modes[receiver.deliveries.length] ?? 'ok';
+    };
+    const run = await instance.collect();
+    await receiver.waitFor(modes.length);
+    const after = await instance.collect();
+    await receiver.waitForAccepted(1);
+    expect(
+      receiver.deliveries.map(({ mode, headers }) => [mode, headers['x-request-id']]),
+      'a redirect is not followed, and what was answered with 200 does not come again',
+    ).toEqual([...modes.map((mode) => [mode, run]), ['ok', after]]);
+    expect(receiver.byId.size, 'webhook-ids').toBe(2);
+    expect(
+      [...receiver.byId.values()].map((bodies) => bodies.size),
+      'bodies',
+    ).toEqual([1, 1]);
+    expect(receiver.deliveries.map((delivery) => outcomeOf(delivery).messages_deleted)).toEqual([
+      ...modes.map(() => world.eligible.size),
+      0,
+    ]);
+    await expectExact(world, instance, world.eligible.size);
   });
 
   test('without a token, and for what is not there, the error envelope is answered', async () => {

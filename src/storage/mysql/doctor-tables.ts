@@ -85,7 +85,7 @@ async function isOurs(session: Session): Promise<Finding> {
         ? 'There is a messages or message_receipts table that message-gc did not make.'
         : 'The messages or message_receipts table has another shape than the one that message-gc made.',
     why,
-    todo: 'Describe your table in a store mapping: message-gc init',
+    todo: 'Name another database; describing your table in a store mapping (message-gc init) comes with a later version.',
   };
 }
 
@@ -160,7 +160,7 @@ async function foreignKeys(session: Session, tables: readonly RealTable[]): Prom
     check,
     found: `Foreign keys that the mapping does not name: ${words}.`,
     why,
-    todo: 'Name these tables as dependents in the store mapping, with delete or set_null.',
+    todo: 'Drop the foreign key, or clear what refers to processed messages yourself: rows that it protects keep their messages, and a run over them fails; with ON DELETE CASCADE they go with their messages, uncounted. (Naming them as dependents in a store mapping comes with a later version.)',
   };
 }
 

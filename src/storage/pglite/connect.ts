@@ -7,9 +7,20 @@
  * can cancel a statement or hold a lock against us. kill -9 is survived; power loss is not, because the engine
  * writes without fsync.
  */
-import { closeSync, mkdirSync, openSync, readSync, realpathSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type pg from 'pg';
+import { Refusal } from '../../core/errors.js';
 import type { Log } from '../../kit/log.js';
 import { sleep } from '../../kit/sleep.js';
 import { SessionStream } from './duplex.js';
@@ -40,11 +51,7 @@ export async function openEmbedded(
   log: Log,
   types?: pg.CustomTypesConfig,
 ): Promise<Embedded> {
-  // One folder must have one lock, by whatever way it is named.
-  const parent = dirname(resolve(folder));
-  mkdirSync(parent, { recursive: true });
-  const place = realpathOf(join(realpathSync(parent), basename(resolve(folder))));
-  const lock = lockFolder(`${place}.lock`);
+  const { place, lock } = takeFolder(folder);
   const engine = new EmbeddedEngine(place, log);
   let recovered = false;
   try {
@@ -91,6 +98,42 @@ export async function openEmbedded(
     note: (text) => lock.note(text),
     close: () => (closing ??= close()),
   };
+}
+
+/** One folder must have one lock, by whatever way it is named. */
+function takeFolder(folder: string) {
+  try {
+    const parent = dirname(resolve(folder));
+    mkdirSync(parent, { recursive: true });
+    const place = realpathOf(join(realpathSync(parent), basename(resolve(folder))));
+    if (existsSync(place)) {
+      if (!statSync(place).isDirectory()) throw unusable(folder, 'it is a file');
+      accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    }
+    return { place, lock: lockFolder(`${place}.lock`) };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && unusableCodes.has(String(error.code)))
+      throw unusable(folder, error.message);
+    throw error;
+  }
+}
+
+const unusableCodes = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'ENOENT',
+  'EEXIST',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
+
+function unusable(folder: string, why: string): Refusal {
+  return new Refusal(
+    'configuration',
+    `The folder of the embedded database, ${resolve(folder)}, cannot be made or written: ${why}. Name another one in MESSAGE_GC_DATA or in DATABASE_URL=pglite:DIR`,
+  );
 }
 
 function realpathOf(path: string): string {

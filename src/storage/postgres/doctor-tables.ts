@@ -211,7 +211,7 @@ async function foreignKeys(q: Queryable, messages: string, oids: readonly string
     check,
     found: `Foreign keys that the mapping does not name: ${rows.map((row) => String(row['words'])).join('; ')}.`,
     why,
-    todo: 'Name these tables as dependents in the store mapping, with delete or set_null.',
+    todo: 'Drop the foreign key, or clear what refers to processed messages yourself: rows that it protects keep their messages, and a run over them fails; with ON DELETE CASCADE they go with their messages, uncounted. (Naming them as dependents in a store mapping comes with a later version.)',
   };
 }
 

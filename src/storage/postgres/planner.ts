@@ -17,6 +17,9 @@ const probeLimitMs = 250;
 /** Below this the table's order is not the key's: a walk in key order then jumps between blocks (10 times slower). */
 const orderedFrom = 0.9;
 
+/** Of smallint, integer and bigint. */
+const leastNumbers = new Set(['-32768', '-2147483648', '-9223372036854775808']);
+
 /** Tables smaller than 8 MB fit any cache: their order does not matter, and a key walk needs no look. */
 const smallBlocks = 1_024;
 
@@ -100,6 +103,8 @@ async function readKeyRange(sessions: Sessions, client: PoolClient, mapping: Map
   const low = lowest?.[0]?.key ?? [];
   const isNumber = [high, low].every((key) => key.length === 1 && /^-?\d+$/.test(key[0] ?? ''));
   if (!isNumber) return { high, beforeFirst: [], width: 1 };
+  // Nothing lies before the least number of a type: no bound, and no adding to it (the walk probes the index).
+  if (leastNumbers.has(low[0] ?? '')) return { high, beforeFirst: [], width: Number.MAX_SAFE_INTEGER };
   return {
     high,
     beforeFirst: [String(BigInt(low[0] ?? '0') - 1n)],

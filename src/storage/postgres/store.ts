@@ -1,3 +1,4 @@
+import { StoreError } from '../../core/errors.js';
 import type { Finding, OwnTables, Store } from '../../core/ports.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
@@ -51,7 +52,12 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     },
     async ping() {
       const startedAt = performance.now();
-      await asking(sessions, 'reach the database', (client) => client.query('SELECT 1'));
+      await asking(sessions, 'reach the database', async (client) => {
+        const { rows } = await client.query<{ on: string }>(
+          `SELECT current_setting('transaction_read_only') AS on`,
+        );
+        if (rows[0]?.on === 'on') throw readOnly();
+      });
       return performance.now() - startedAt;
     },
     async close() {
@@ -59,6 +65,17 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
       await sessions.close();
     },
   };
+}
+
+/** A standby, or `default_transaction_read_only`: it answers, and nothing can be collected through it. */
+function readOnly(): StoreError {
+  return new StoreError(
+    'unreachable',
+    '25006',
+    'reach the database',
+    'The database is read-only (a standby, or default_transaction_read_only is on)',
+    undefined,
+  );
 }
 
 function ownTablesOf(sessions: Sessions): OwnTables {

@@ -123,7 +123,7 @@ function refuseParameters(request: FastifyRequest): void {
   const fields =
     body === undefined || body === null
       ? []
-      : typeof body === 'object'
+      : typeof body === 'object' && !Array.isArray(body)
         ? Object.keys(body)
         : [JSON.stringify(body)];
   const [first] = [...query, ...fields];

@@ -181,6 +181,42 @@ describePostgres('what a batch in hand meets on PostgreSQL', () => {
     await expectExactEnd(world, instance, run);
   });
 
+  /** The server's own words for it, raised where it would be: a real full disk takes the whole server with it. */
+  const fullDisk = `
+    CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      RAISE EXCEPTION 'could not extend file "base/5/16456": No space left on device' USING ERRCODE = 'disk_full';
+    END $$;
+    CREATE TRIGGER disk_is_full BEFORE DELETE ON messages FOR EACH ROW WHEN (OLD.id = LASTKEY)
+      EXECUTE FUNCTION disk_is_full()`;
+
+  test('a full disk ends the run as failed, with its true number and the words of the server; the next one completes', {
+    timeout: 90_000,
+  }, async () => {
+    const world = await postgresWorld(rows);
+    const last = [...world.eligible].sort((a, b) => Number(a) - Number(b)).at(-1) ?? '';
+    await world.client.query(fullDisk.replace('LASTKEY', last));
+    const instance = await world.start();
+    const failed = await waitForEnd(instance, await instance.collect());
+    const gone = await goneSoFar(world);
+    expect(failed.state).toBe('failed');
+    expect(failed.messages_deleted).toBe(gone);
+    expect(gone, 'messages gone before the disk was full').toBeGreaterThan(0);
+    expect(failed.errors.map(({ details }) => details)).toEqual([
+      expect.stringContaining('No space left on device'),
+    ]);
+    await world.client.query('DROP TRIGGER disk_is_full ON messages');
+    const completed = await waitForEnd(instance, await instance.collect());
+    expect(completed.state).toBe('complete');
+    await world.receiver.waitForAccepted(2);
+    expect(world.receiver.accepted.map(outcomeOf)).toEqual([
+      { messages_deleted: gone, status: 'failed', errors: failed.errors },
+      { messages_deleted: world.eligible.size - gone, status: 'complete' },
+    ]);
+    await world.oracle.expectGone({ before: world.before, gone: world.eligible });
+    await world.oracle.expectNoOrphans();
+    await world.oracle.expectInvariants();
+  });
+
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`${signal} in mid-run ends with exit 0; started again on the same port at once, the token works and the run ends exact`, {
       timeout: 90_000,

@@ -9,7 +9,7 @@ describePostgres('locked rows', () => {
   test('rows locked by another session are waited for with the reason rows_locked, and go when they are released', {
     timeout: 90_000,
   }, async () => {
-    const world = await postgresWorld(20_000);
+    const world = await postgresWorld(10_000);
     const instance = await world.start();
     const application = world.application();
     const eligible = [...world.eligible];
@@ -25,6 +25,7 @@ describePostgres('locked rows', () => {
       ({ reason }) => reason?.code === 'rows_locked',
     );
     expect(waiting.state).toBe('waiting');
+    expect(waiting.reason?.value, 'who holds them').toMatch(/^session \d+ \(.*the test: holder\)$/);
     expect(waiting.parked, 'messages skipped so far').toBe(held.length);
     expect(world.before.size - (await world.oracle.messages()), 'all but the locked ones are gone').toBe(
       world.eligible.size - held.length,
@@ -48,7 +49,7 @@ describePostgres('locked rows', () => {
   test('a session that locks rows and releases them in mid-run delays nothing but those rows', {
     timeout: 90_000,
   }, async () => {
-    const world = await postgresWorld(20_000);
+    const world = await postgresWorld(10_000);
     const instance = await world.start();
     const application = world.application(7);
     const keys = [...world.eligible];

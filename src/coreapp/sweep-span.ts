@@ -209,6 +209,7 @@ async function afterFailure(work: SpanWork, error: StoreError, failures: number)
     case 'credentials':
     case 'unfit':
       deps.watch.gaveUp('failed');
+      hand.because('retrying', error.kind, failures);
       await failRun(deps, run, failureWords(error));
       return true;
     case 'conflict':

@@ -166,6 +166,8 @@ async function afterTrouble(place: Workplace, run: Run, hand: RunInHand, error: 
     case 'full':
     case 'credentials':
     case 'unfit':
+      // A full disk may refuse the ending too; then this is why the run stands still until there is room.
+      hand.because('retrying', error.kind);
       await failRun(deps, run, failureWords(error));
       return;
     case 'conflict':

@@ -9,7 +9,7 @@ import { within } from '../harness/wait.js';
  * its trace lines say where it stands, and a round counts only when it landed: the last line that the dead process
  * wrote is still that of its point, and what is gone fits to it. A round that missed is made again.
  */
-const rows = 8_000;
+const rows = 6_000;
 /** Landed kills for each point: 1 in CI; `node scripts/kill-rounds.mjs 20` makes 4. */
 const rounds = Number(process.env['MESSAGE_GC_KILL_ROUNDS_PER_POINT'] ?? '1');
 /** Between two trace lines lies a millisecond or two: some kills come too late. */

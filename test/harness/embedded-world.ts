@@ -2,9 +2,11 @@
  * The world of one black-box test on the embedded database: a folder of its own that the product's `seed` filled, and
  * a receiver. One process at a time may open the folder, so the oracle looks only while no product process lives.
  */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { onTestFinished } from 'vitest';
 import { Instance } from './instance.js';
@@ -57,6 +59,11 @@ function seededTemplate(rows: number): Promise<Template> {
   return made;
 }
 
+/** A thousand small files: the system's own program takes a tenth of the time of Node's. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await promisify(execFile)('cp', ['-a', from, to]);
+}
+
 async function inFolder<T>(folder: string, work: (lite: PGlite) => Promise<T>): Promise<T> {
   const lite = await PGlite.create(folder);
   try {
@@ -88,7 +95,7 @@ export async function embeddedWorld(rows: number): Promise<EmbeddedWorld> {
   const parent = await mkdtemp(join(tmpdir(), 'mgc-test-'));
   closers.push(() => rm(parent, { recursive: true, force: true }));
   const folder = join(parent, 'data');
-  await cp(join(template.parent, 'data'), folder, { recursive: true });
+  await copyFolder(join(template.parent, 'data'), folder);
   const receiver = await Receiver.start();
   closers.push(() => receiver.close());
 
@@ -105,7 +112,7 @@ export async function embeddedWorld(rows: number): Promise<EmbeddedWorld> {
     ask: (question) => askFolder(folder, question),
     askCopy: async (question) => {
       const copy = join(parent, 'copy');
-      await cp(folder, copy, { recursive: true });
+      await copyFolder(folder, copy);
       try {
         return await askFolder(copy, question);
       } finally {

@@ -8,8 +8,8 @@ vi.setConfig({ testTimeout: 120_000 });
 
 afterAll(dropEmbeddedTemplates);
 
-/** One size: filling a folder takes seconds, and eight thousand messages keep this engine busy for some. */
-const sizes = { small: 8_000, large: 8_000 } as const;
+/** One size: filling a folder takes seconds, and five thousand messages keep this engine busy for one. */
+const sizes = { small: 5_000, large: 5_000 } as const;
 
 describe('an instance on the embedded database', () => {
   instanceSuite(embeddedWorld, sizes);

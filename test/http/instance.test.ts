@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 120_000 });
 afterAll(dropTemplates);
 
 describePostgres('an instance on PostgreSQL', () => {
-  const sizes = { small: 4_000, large: 30_000 } as const;
+  const sizes = { small: 4_000, large: 60_000 } as const;
   const makeWorld = async (rows: number): Promise<InstanceWorld> => {
     const world = await postgresWorld(rows);
     return { ...world, ask: (question) => question(world.oracle) };

@@ -70,8 +70,11 @@ const policy = (receipts) => ({
     store: 'bench',
     table: { schema: null, name: 't' },
     key: ['id'],
-    age: 'done',
-    processed: 'm.done <= :horizon',
+    age: { column: 'done', unit: 'datetime', zone: 'UTC' },
+    processed: 'true',
+    holds: [],
+    holdList: null,
+    walk: null,
     dependents: receipts
       ? [{ table: { schema: null, name: 'r' }, match: [{ column: 'msg', message: 'id' }], action: 'delete' }]
       : [],

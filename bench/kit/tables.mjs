@@ -105,8 +105,11 @@ export function policyFor({ receipts, foreignKeys = 'messages_first' }) {
       store: 'default',
       table: { schema: null, name: 'bench_messages' },
       key: ['id'],
-      age: 'processed_at',
-      processed: 'm.processed_at <= :horizon',
+      age: { column: 'processed_at', unit: 'timestamptz', zone: null },
+      processed: 'true',
+      holds: [],
+      holdList: null,
+      walk: null,
       dependents: receipts
         ? [
             {

@@ -69,7 +69,7 @@ export const mutants = [
     changes: [
       {
         file: plain,
-        from: 'WHERE ${match} AND ${processedSql(mapping, plan.horizon, parameters)}`',
+        from: 'WHERE ${match} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`',
         to: 'WHERE ${match}`',
       },
     ],
@@ -81,7 +81,7 @@ export const mutants = [
     changes: [
       {
         file: plain,
-        from: ' AND ${processedSql(mapping, plan.horizon, parameters)}`;\n  const mark',
+        from: ' AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;\n  const mark',
         to: '`;\n  const mark',
       },
     ],

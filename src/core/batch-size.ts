@@ -32,6 +32,7 @@ export interface BatchSize {
 /** The first size is small enough for the slowest disk and reaches the target within about ten batches. */
 export const batchLimits: Readonly<Record<Walk, Omit<BatchSizeOptions, 'targetMs'>>> = {
   key: { min: 10, max: 50_000, first: 1_000 },
+  age: { min: 10, max: 50_000, first: 1_000 },
   // A block of 8 KiB holds about 25 messages of 300 bytes: the same number of rows in both walks.
   blocks: { min: 1, max: 2_000, first: 40 },
 };

@@ -3,7 +3,7 @@
  * storage knows which engine answers. Every method may throw a StoreError; expected outcomes are values.
  */
 import type { Policy } from './policy.js';
-import type { DependentCounts, Outcome, Plan, Run, RunForm, Span } from './run.js';
+import type { DependentCounts, ForeignKeyMode, Outcome, Plan, Run, RunForm, Span, Walk } from './run.js';
 import type { RunView } from './run-view.js';
 import type { ApplicationSettings } from './settings.js';
 
@@ -255,6 +255,72 @@ export interface Store {
   ping(): Promise<number>;
   close(): Promise<void>;
 }
+
+/** Examines a database and a mapping before anything is deleted; changes nothing. */
+export interface Doctor {
+  /** Everything that can be known, for the command. Errors of single checks become findings. */
+  findings(policy: Policy): Promise<readonly Finding[]>;
+  /**
+   * The part of it that every run asks first: milliseconds, catalogue only. An error among them stops the run with
+   * its words.
+   */
+  obstacles(policy: Policy): Promise<readonly Finding[]>;
+}
+
+/** What a run would do now. Writes nothing. */
+export interface Preview {
+  /** Keeps `limitMs`: what could not be counted by then is estimated, and `exact` says so. */
+  preview(policy: Policy, limitMs: number): Promise<DryRun>;
+  /**
+   * Share of the table's rows that would go, 0 to 1, from a sample (`exact`: from all of a small table); null: cannot
+   * be said. For the brake of a first run.
+   */
+  shareEligible(
+    policy: Policy,
+    limitMs: number,
+  ): Promise<{ readonly share: number; readonly rows: number } | null>;
+}
+
+export type DryRun = {
+  /** Messages that would go. */
+  readonly messages: number;
+  /** Whether the numbers of messages, dependents and held were counted, not estimated. */
+  readonly exact: boolean;
+  /** Rows that would go along, by table. */
+  readonly dependents: DependentCounts;
+  /** Messages that are old enough and processed, but kept, by the name of the hold (`hold_list`: the product's list). */
+  readonly held: Readonly<Record<string, number>>;
+  /** Ages of the oldest and newest message that would go, UTC; null when none was seen. */
+  readonly oldest: string | null;
+  readonly newest: string | null;
+  /** Bytes of the messages and dependents that would go, as the statistics say. */
+  readonly bytes: number;
+  /** Bytes of log (WAL, binlog) that deleting them would write, estimated. */
+  readonly logBytes: number;
+  /** Seconds that a run would take at the given speed (messages a second), estimated. */
+  readonly seconds: number;
+  readonly walk: Walk;
+  readonly foreignKeys: ForeignKeyMode;
+  readonly why: string;
+  /** The statement that makes the index which the run misses most; null: none is missing. */
+  readonly missingIndex: string | null;
+  /** A few keys of messages that would go, as text. */
+  readonly sample: readonly (readonly string[])[];
+  readonly horizon: string;
+};
+
+/**
+ * What must not be deleted whatever its age, kept by the product. Every batch reads it; `add` answers when every batch
+ * that began before has ended, so that what it names is safe from then on.
+ */
+export interface HoldBook {
+  add(entry: HoldEntry, by: string): Promise<void>;
+  /** False: it was not there. */
+  remove(entry: HoldEntry): Promise<boolean>;
+  list(): Promise<readonly (HoldEntry & { readonly by: string; readonly at: Date })[]>;
+}
+/** `key`: canonical JSON array of the key's columns as text; `contact`: the value of the mapping's contact column. */
+export type HoldEntry = { readonly kind: 'key' | 'contact'; readonly value: string };
 
 /** The tables that we make: for `seed`, `demo` and `doctor`. */
 export interface OwnTables {

@@ -17,8 +17,8 @@ export type RunState = (typeof runStates)[number];
 export type Outcome = 'complete' | 'failed';
 /** `single`: one callback with the sum; `multi`: one per node. */
 export type RunForm = 'single' | 'multi';
-/** The order in which rows are visited: a unique key, or ranges of PostgreSQL heap blocks. */
-export type Walk = 'key' | 'blocks';
+/** The order in which rows are visited: a unique key, the age and then the key, or ranges of PostgreSQL heap blocks. */
+export type Walk = 'key' | 'age' | 'blocks';
 export type ForeignKeyMode = 'none' | 'messages_first' | 'checked';
 /** Rows removed from each dependent table, by table name. */
 export type DependentCounts = Readonly<Record<string, number>>;

@@ -48,7 +48,7 @@ describe('policy', () => {
     const policy = { mapping: ownMapping, retentionSeconds: 60 };
     const others = [
       { ...policy, retentionSeconds: 61 },
-      { ...policy, mapping: { ...ownMapping, processed: 'true' } },
+      { ...policy, mapping: { ...ownMapping, processed: 'false' } },
       { ...policy, mapping: { ...ownMapping, key: ['id', 'shard'] } },
     ];
     for (const other of others) expect(policyHash(other)).not.toBe(policyHash(policy));

@@ -17,8 +17,11 @@ describePostgres('the walk by heap blocks', () => {
     store: 'letters',
     table: { schema: null, name: 'letters' },
     key: ['id'],
-    age: 'done_at',
-    processed: 'm.done_at <= :horizon',
+    age: { column: 'done_at', unit: 'timestamptz', zone: null },
+    processed: 'true',
+    holds: [],
+    holdList: null,
+    walk: null,
     dependents: [],
     foreignKeys: 'messages_first',
   };

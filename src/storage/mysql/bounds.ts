@@ -1,21 +1,13 @@
 import type { Mapping } from '../../core/mapping.js';
+import type { Policy } from '../../core/policy.js';
 import type { Chunk } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import type { Bounds } from '../ledger/bounds.js';
+import { eligibleSql } from './eligible.js';
 import { kindOf } from './errors.js';
 import { quoted, quotedTable } from './names.js';
 import { asking, type Sessions } from './pool.js';
-import {
-  asText,
-  type Bound,
-  boundOf,
-  isDense,
-  keyColumns,
-  keyTypes,
-  processedSql,
-  rangeSql,
-  textOf,
-} from './range.js';
+import { asText, type Bound, boundOf, isDense, keyColumns, keyTypes, rangeSql, textOf } from './range.js';
 import type { Session } from './session.js';
 
 /** An index probe for a pivot walks that many entries at most (about 20 ms); a chunk is then a little smaller. */
@@ -30,13 +22,13 @@ export function boundsOf(sessions: Sessions): Bounds {
         : asking(sessions.sweep, 'choose where to split a span', (session) =>
             probedPivot(session, mapping, plan, cursor, high, chunk.units),
           ),
-    anythingLeft: ({ mapping }, plan, limitMs) =>
+    anythingLeft: (policy, plan, limitMs) =>
       asking(sessions.sweep, 'look for what is left', (session) =>
-        anythingLeft(session, mapping, plan, limitMs),
+        anythingLeft(session, policy, plan, limitMs),
       ),
-    leftIn: ({ mapping }, plan, cursor, high, units) =>
+    leftIn: (policy, plan, cursor, high, units) =>
       asking(sessions.sweep, 'look for what is left in a slice', (session) =>
-        leftIn(session, mapping, plan, cursor, high, units),
+        leftIn(session, policy, plan, cursor, high, units),
       ),
   };
 }
@@ -127,10 +119,10 @@ export async function limited<Row extends object>(
   }
 }
 
-async function anythingLeft(session: Session, mapping: Mapping, plan: Plan, limitMs: number) {
+async function anythingLeft(session: Session, policy: Policy, plan: Plan, limitMs: number) {
   const rows = await limited(
     session,
-    `1 FROM ${walkedTable(mapping, plan)} WHERE ${processedSql(mapping, plan.horizon)} LIMIT 1`,
+    `1 FROM ${walkedTable(policy.mapping, plan)} WHERE ${eligibleSql(policy, plan.horizon)} LIMIT 1`,
     limitMs,
   );
   return rows === null ? null : rows.length > 0;
@@ -139,16 +131,17 @@ async function anythingLeft(session: Session, mapping: Mapping, plan: Plan, limi
 /** A slice in key order; its last one is open above. */
 async function leftIn(
   session: Session,
-  mapping: Mapping,
+  policy: Policy,
   plan: Plan,
   cursor: string,
   high: string,
   units: number,
 ) {
+  const { mapping } = policy;
   const from = boundOf(cursor);
   const next = await keyAfter(session, mapping, plan, from, boundOf(high), units);
   const to = next ?? boundOf(high);
-  const where = `${rangeSql(mapping, plan, from, next === null ? [] : to)} AND ${processedSql(mapping, plan.horizon)}`;
+  const where = `${rangeSql(mapping, plan, from, next === null ? [] : to)} AND ${eligibleSql(policy, plan.horizon)}`;
   const columns = keyColumns(mapping);
   const edge = (direction: 'ASC' | 'DESC') =>
     session.rows<Record<string, unknown>>(

@@ -6,9 +6,10 @@ import type { WalkRange } from './batch-range.js';
 import { walkedTable } from './bounds.js';
 import { deleteDependents } from './dependents.js';
 import { Keys, type KeyRow, neededSql } from './keys.js';
+import { eligibleSql } from './eligible.js';
 import { comment, quoted, quotedTable } from './names.js';
 import { noWait } from './no-wait.js';
-import { processedSql, rangeSql } from './range.js';
+import { rangeSql } from './range.js';
 import type { Session } from './session.js';
 
 /**
@@ -44,12 +45,13 @@ export async function deletePlain(
  */
 async function deleteReturning(
   session: Session,
-  { policy: { mapping }, plan, run, span }: BatchRequest,
+  { policy, plan, run, span }: BatchRequest,
   range: WalkRange,
 ): Promise<Keys | null> {
+  const { mapping } = policy;
   if (!session.can.returning || plan.guards['key_index'] !== 'PRIMARY') return null;
   const { name } = mapping.table;
-  const predicate = withoutAlias(processedSql(mapping, plan.horizon), name);
+  const predicate = withoutAlias(eligibleSql(policy, plan.horizon), name);
   if (predicate === null) return null;
   const columns = mapping.key.map((column) => `${quoted(name)}.${quoted(column)}`);
   const statement = `DELETE FROM ${quotedTable(mapping.table)}
@@ -106,7 +108,7 @@ export async function lockKeys(
 export async function deleteLocked(session: Session, request: BatchRequest, keys: Keys): Promise<number> {
   const { policy, plan } = request;
   const statement = `DELETE m FROM ${walkedTable(policy.mapping, plan)}
-    WHERE ${keys.matchSql()} AND ${processedSql(policy.mapping, plan.horizon)}`;
+    WHERE ${keys.matchSql()} AND ${eligibleSql(policy, plan.horizon)}`;
   const deleted = await session.write(
     marked(request, noWait(session, statement, plan.foreignKeys === 'messages_first')),
   );
@@ -127,7 +129,7 @@ function mustBeSame(keys: Keys, deleted: number): void {
 }
 
 export function eligibleIn({ policy, plan }: BatchRequest, range: WalkRange): string {
-  return `${rangeSql(policy.mapping, plan, range.from, range.to)} AND ${processedSql(policy.mapping, plan.horizon)}`;
+  return `${rangeSql(policy.mapping, plan, range.from, range.to)} AND ${eligibleSql(policy, plan.horizon)}`;
 }
 
 function deleteRange(request: BatchRequest, range: WalkRange): string {

@@ -106,10 +106,10 @@ async function probeIndex(session: Session, mapping: Mapping, real: RealTable): 
   const check = 'index_probe';
   const why =
     'The first look of a run asks for the oldest message; with an index an empty run costs milliseconds.';
-  if (await leadsAnIndex(session, real, [mapping.age]))
-    return ok(check, `An index begins with ${mapping.age}.`, why);
-  const todo = `CREATE INDEX ${quoted(`${real.name}_${mapping.age}`)} ON ${quotedTable(mapping.table)} (${quoted(mapping.age)});`;
-  return { level: 'warning', check, found: `No index begins with ${mapping.age}.`, why, todo };
+  if (await leadsAnIndex(session, real, [mapping.age.column]))
+    return ok(check, `An index begins with ${mapping.age.column}.`, why);
+  const todo = `CREATE INDEX ${quoted(`${real.name}_${mapping.age.column}`)} ON ${quotedTable(mapping.table)} (${quoted(mapping.age.column)});`;
+  return { level: 'warning', check, found: `No index begins with ${mapping.age.column}.`, why, todo };
 }
 
 async function dependentIndex(

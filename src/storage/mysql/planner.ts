@@ -5,10 +5,11 @@ import type { Planner } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import { boundFrom, keyAsText, limited, walkedTable } from './bounds.js';
 import { readTableFacts } from './catalogue.js';
+import { eligibleSql } from './eligible.js';
 import { chooseForeignKeyMode, readShape } from './foreign-keys.js';
 import { quoted, quotedTable } from './names.js';
 import { asking, type Sessions } from './pool.js';
-import { type Bound, isCountable, keyColumns, processedSql, rangeSql, textOf } from './range.js';
+import { type Bound, isCountable, keyColumns, rangeSql, textOf } from './range.js';
 import type { Session } from './session.js';
 
 /** The probe answers from an index in well under a millisecond; without an index it must not read the table. */
@@ -21,7 +22,8 @@ export function plannerOf(sessions: Sessions): Planner {
 }
 
 /** InnoDB keeps rows in the order of the primary key, so the walk is by the key; nothing moves, and no look is due. */
-async function choose(session: Session, { mapping, retentionSeconds }: Policy) {
+async function choose(session: Session, policy: Policy) {
+  const { mapping, retentionSeconds } = policy;
   const horizon = await readHorizon(session, retentionSeconds);
   const facts = await readTableFacts(session, mapping);
   const foreignKeys = await chooseForeignKeyMode(session, mapping, facts.tables);
@@ -45,7 +47,7 @@ async function choose(session: Session, { mapping, retentionSeconds }: Policy) {
     },
     why: `key order: ${facts.keyIndex === 'PRIMARY' ? 'InnoDB keeps its rows by it' : `by the index ${facts.keyIndex}`}; ${foreignKeys.why}`,
   };
-  if ((await probe(session, mapping, horizon)) === 'nothing') return { kind: 'nothing', plan } as const;
+  if ((await probe(session, policy, horizon)) === 'nothing') return { kind: 'nothing', plan } as const;
   const keys = await readKeyRange(session, mapping, plan);
   if (keys === null) return { kind: 'nothing', plan } as const;
   const found: Plan = {
@@ -96,12 +98,12 @@ async function readKeyRange(session: Session, mapping: Mapping, plan: Plan): Pro
 /** Is anything eligible at all? `unknown` plans a normal run; it never means that there is nothing to do. */
 async function probe(
   session: Session,
-  mapping: Mapping,
+  policy: Policy,
   horizon: string,
 ): Promise<'something' | 'nothing' | 'unknown'> {
   const rows = await limited(
     session,
-    `1 FROM ${quotedTable(mapping.table)} AS m WHERE ${processedSql(mapping, horizon)} ORDER BY m.${quoted(mapping.age)} LIMIT 1`,
+    `1 FROM ${quotedTable(policy.mapping.table)} AS m WHERE ${eligibleSql(policy, horizon)} ORDER BY m.${quoted(policy.mapping.age.column)} LIMIT 1`,
     probeLimitMs,
   );
   if (rows === null) return 'unknown';

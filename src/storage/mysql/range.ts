@@ -109,13 +109,3 @@ function beyond(
   if (rest.length === 0) return `${column} ${last} ${value}`;
   return `(${column} ${strict}= ${value} AND (${column} ${strict} ${value} OR ${beyond(rest, others, strict, last)}))`;
 }
-
-/** The processed predicate with the frozen horizon in place; repeated inside every DELETE. NULL means no. */
-export function processedSql(mapping: Mapping, horizon: string): string {
-  return `(${mapping.processed.replaceAll(':horizon', () => horizonSql(horizon))})`;
-}
-
-/** `2026-11-22T10:00:00.000000Z` as a literal of the server's; sessions are in UTC. */
-function horizonSql(horizon: string): string {
-  return `TIMESTAMP${textSql(horizon.replace('T', ' ').replace('Z', ''))}`;
-}

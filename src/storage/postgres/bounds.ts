@@ -6,17 +6,9 @@ import type { Plan } from '../../core/run.js';
 import type { Bounds } from '../ledger/bounds.js';
 import { kindOf, translate } from './errors.js';
 import { nothingMoved } from './moved-rows.js';
+import { eligibleSql } from './eligible.js';
 import { quotedTable } from './names.js';
-import {
-  type Bound,
-  boundOf,
-  isDense,
-  keyColumns,
-  Parameters,
-  processedSql,
-  rangeSql,
-  textOf,
-} from './range.js';
+import { type Bound, boundOf, isDense, keyColumns, Parameters, rangeSql, textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
 /** An index probe for a pivot walks that many entries at most (about 20 ms); a chunk is then a little smaller. */
@@ -41,8 +33,8 @@ export function boundsOf(sessions: Sessions): Bounds {
             ? addedPivot(client, textOf(['0']), high, chunk)
             : probedPivot(client, mapping, plan, cursor, high, chunk.units),
       ),
-    anythingLeft: ({ mapping }, plan, limitMs) =>
-      asking('look for what is left', (client) => anythingLeft(sessions, client, mapping, plan, limitMs)),
+    anythingLeft: (policy, plan, limitMs) =>
+      asking('look for what is left', (client) => anythingLeft(sessions, client, policy, plan, limitMs)),
     leftIn: (policy, plan, cursor, high, units) =>
       asking('look for what is left in a slice', (client) =>
         leftIn(client, policy, plan, cursor, high, units),
@@ -110,13 +102,13 @@ export async function keyAfter(
 async function anythingLeft(
   sessions: Sessions,
   client: PoolClient,
-  mapping: Mapping,
+  policy: Policy,
   plan: Plan,
   limitMs: number,
 ): Promise<boolean | null> {
   if (await nothingMoved(client, plan)) return false;
   const parameters = new Parameters();
-  const eligible = processedSql(mapping, plan.horizon, parameters);
+  const eligible = eligibleSql(policy, plan.horizon, parameters);
   // Read-write on purpose, so that a read/write router sends it to the primary. No index: an index that was just
   // emptied holds millions of dead entries, and the heap is read in order (2 M rows: 0.2 s).
   await client.query('BEGIN');
@@ -127,7 +119,7 @@ async function anythingLeft(
       }`,
     );
     const { rowCount } = await client.query(
-      `SELECT 1 FROM ${quotedTable(mapping.table)} m WHERE ${eligible} LIMIT 1`,
+      `SELECT 1 FROM ${quotedTable(policy.mapping.table)} m WHERE ${eligible} LIMIT 1`,
       parameters.values,
     );
     return (rowCount ?? 0) > 0;
@@ -145,7 +137,7 @@ async function anythingLeft(
  */
 async function leftIn(
   client: PoolClient,
-  { mapping }: Policy,
+  policy: Policy,
   plan: Plan,
   cursor: string,
   high: string,
@@ -155,8 +147,9 @@ async function leftIn(
   const last = Number(boundOf(high)[0] ?? '0');
   const end = from + units >= last;
   const parameters = new Parameters();
+  const { mapping } = policy;
   const range = rangeSql(mapping, plan, parameters, [String(from)], end ? [] : [String(from + units)]);
-  const eligible = processedSql(mapping, plan.horizon, parameters);
+  const eligible = eligibleSql(policy, plan.horizon, parameters);
   const oid = parameters.add((JSON.parse(plan.guards['oids'] ?? '[]') as string[])[0], 'oid');
   const { rows } = await client.query<{ first: number | null; last: number | null; file: string | null }>(
     `SELECT min(block) AS first, max(block) AS last, pg_relation_filenode(${oid})::text AS file FROM (

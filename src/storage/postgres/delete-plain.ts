@@ -4,8 +4,9 @@ import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
 import { deleteDependents, keysOf, lockedKeysSql, returnedColumns, returnedSql } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
+import { eligibleSql } from './eligible.js';
 import { comment, quotedTable } from './names.js';
-import { Parameters, processedSql, rangeSql } from './range.js';
+import { Parameters, rangeSql } from './range.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import { verifyGuards } from './plan-guards.js';
 
@@ -23,7 +24,7 @@ export async function deletePlain(
   if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range);
   const { mapping } = request.policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${processedSql(mapping, plan.horizon, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
   const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}`;
   if (plan.foreignKeys === 'none') {
@@ -58,7 +59,7 @@ async function deleteChecked(
   const { mapping } = request.policy;
   const { plan } = request;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${processedSql(mapping, plan.horizon, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;
   const { rows } = await client.query<Record<string, string | number | null>>(
     `${comment(request.run.id, request.span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE')}`,
     parameters.values,
@@ -75,14 +76,16 @@ async function deleteChecked(
 export async function deleteLocked(
   client: PoolClient,
   budget: LockBudget,
-  { policy: { mapping }, plan, run, span }: BatchRequest,
+  request: BatchRequest,
   keys: ReturnType<typeof keysOf>,
 ): Promise<number> {
+  const { plan, run, span } = request;
+  const { mapping } = request.policy;
   await budget.limit();
   const parameters = new Parameters();
   const match = keys.matchSql(mapping, plan, parameters);
   const done = await client.query(
-    `${comment(run.id, span.no)} DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${processedSql(mapping, plan.horizon, parameters)}`,
+    `${comment(run.id, span.no)} DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`,
     parameters.values,
   );
   const deleted = done.rowCount ?? 0;

@@ -5,9 +5,10 @@ import type { WalkRange } from './batch-range.js';
 import { deleteLocked } from './delete-plain.js';
 import { deleteDependents, Keys, keysOf, lockedKeysSql } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
+import { eligibleSql } from './eligible.js';
 import { comment, quotedTable } from './names.js';
 import { verifyGuards } from './plan-guards.js';
-import { columnTypes, Parameters, processedSql, rangeSql } from './range.js';
+import { columnTypes, Parameters, rangeSql } from './range.js';
 
 /**
  * The same range when another session holds a row of it: nothing waits. Rows that are locked, or whose dependents
@@ -22,7 +23,7 @@ export async function deleteSkippingLocked(
   const { policy, plan, run, span } = request;
   const { mapping } = policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${processedSql(mapping, plan.horizon, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(policy, plan.horizon, parameters)}`;
   const { rows } = await client.query<Record<string, string | number | null>>(
     `${comment(run.id, span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE SKIP LOCKED')}`,
     parameters.values,

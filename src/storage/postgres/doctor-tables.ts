@@ -58,7 +58,7 @@ export async function tableFindings(
   const messages = tables[0];
   if (messages === undefined || messages.oid === null) return findings;
   findings.push(await kind(q, messages, messages.oid));
-  findings.push(await probeIndex(q, messages, messages.oid, mapping.age));
+  findings.push(await probeIndex(q, messages, messages.oid, mapping.age.column));
   for (const [place, dependent] of mapping.dependents.entries()) {
     const table = tables[place + 1];
     if (table === undefined || table.oid === null) continue;

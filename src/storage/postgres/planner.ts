@@ -5,10 +5,11 @@ import type { Planner } from '../../core/ports.js';
 import type { Plan, Walk } from '../../core/run.js';
 import { readTableFacts, type TableFacts } from './catalogue.js';
 import { kindOf, translate } from './errors.js';
+import { eligibleSql } from './eligible.js';
 import { chooseForeignKeyMode, readShape } from './foreign-keys.js';
 import { quoted, quotedTable } from './names.js';
 import { readMoves } from './moved-rows.js';
-import { keyColumns, Parameters, processedSql, textOf } from './range.js';
+import { keyColumns, Parameters, textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
 /** The probe answers from an index in well under a millisecond; without an index it must not read the table. */
@@ -36,7 +37,8 @@ export function plannerOf(sessions: Sessions): Planner {
   };
 }
 
-async function choose(sessions: Sessions, client: PoolClient, { mapping, retentionSeconds }: Policy) {
+async function choose(sessions: Sessions, client: PoolClient, policy: Policy) {
+  const { mapping, retentionSeconds } = policy;
   const horizon = await readHorizon(client, retentionSeconds);
   const facts = await readTableFacts(client, mapping);
   const foreignKeys = await chooseForeignKeyMode(client, mapping, facts.oids);
@@ -63,7 +65,7 @@ async function choose(sessions: Sessions, client: PoolClient, { mapping, retenti
     },
     why: `${walk.why}; ${foreignKeys.why}`,
   };
-  if ((await probe(sessions, client, mapping, horizon)) === 'nothing')
+  if ((await probe(sessions, client, policy, horizon)) === 'nothing')
     return { kind: 'nothing', plan } as const;
   const keys = await readKeyRange(sessions, client, mapping);
   if (keys === null) return { kind: 'nothing', plan } as const;
@@ -116,12 +118,12 @@ async function readKeyRange(sessions: Sessions, client: PoolClient, mapping: Map
 async function probe(
   sessions: Sessions,
   client: PoolClient,
-  mapping: Mapping,
+  policy: Policy,
   horizon: string,
 ): Promise<'something' | 'nothing' | 'unknown'> {
   const parameters = new Parameters();
-  const statement = `SELECT 1 FROM ${quotedTable(mapping.table)} m WHERE ${processedSql(mapping, horizon, parameters)}
-    ORDER BY m.${quoted(mapping.age)} LIMIT 1`;
+  const statement = `SELECT 1 FROM ${quotedTable(policy.mapping.table)} m WHERE ${eligibleSql(policy, horizon, parameters)}
+    ORDER BY m.${quoted(policy.mapping.age.column)} LIMIT 1`;
   const rows = await limited(sessions, client, statement, parameters.values);
   if (rows === null) return 'unknown';
   return rows.length === 0 ? 'nothing' : 'something';

@@ -4,7 +4,8 @@ import type { Plan, Run } from '../../core/run.js';
 import type { Shares } from '../ledger/run-list.js';
 import { translate } from './errors.js';
 import { quotedTable } from './names.js';
-import { boundOf, isCountable, Parameters, processedSql, rangeSql } from './range.js';
+import { eligibleSql } from './eligible.js';
+import { boundOf, isCountable, Parameters, rangeSql } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
 /** What an operator asks of a run and only the database can answer. */
@@ -44,7 +45,7 @@ export async function lockHolders(sessions: Sessions, run: Run): Promise<string 
     for (const { low, high } of parked.rows) {
       const parameters = new Parameters();
       const range = rangeSql(policy.mapping, plan, parameters, boundOf(low), boundOf(high));
-      const eligible = processedSql(policy.mapping, plan.horizon, parameters);
+      const eligible = eligibleSql(policy, plan.horizon, parameters);
       const { rows } = await client.query<{ words: string }>(
         `SELECT DISTINCT format('session %s (%s%s, %s%s)', a.pid, a.usename,
            coalesce('@' || host(a.client_addr), ''), a.state, coalesce(', ' || nullif(a.application_name, ''), '')) AS words

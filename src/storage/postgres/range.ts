@@ -95,8 +95,3 @@ function compare(
 function comparable(type: string): string {
   return integerTypes.has(type) ? 'bigint' : type;
 }
-
-/** The processed predicate with the frozen horizon in place; repeated inside every DELETE. */
-export function processedSql(mapping: Mapping, horizon: string, parameters: Parameters): string {
-  return `(${mapping.processed.replaceAll(':horizon', () => parameters.add(horizon, 'timestamptz'))})`;
-}

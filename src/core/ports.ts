@@ -246,7 +246,11 @@ export interface Store {
    * Connects, refuses a table that is not ours and an unknown schema version (Refusal), migrates.
    * Throws StoreError `unreachable` when there is no server; may be called again.
    */
-  prepare(options: { readonly migrate: boolean }): Promise<EngineFacts>;
+  prepare(options: {
+    readonly migrate: boolean;
+    /** False: the messages are in a table of somebody else's; ours are neither made nor asked for. */
+    readonly ownTables?: boolean;
+  }): Promise<EngineFacts>;
   /** After a run that deleted something: what the engine does not do by itself (PGlite has no autovacuum). */
   tidyUp(policy: Policy): Promise<void>;
   /** Tells who meets the embedded database's lock where this process can be reached. */
@@ -319,7 +323,7 @@ export interface HoldBook {
   remove(entry: HoldEntry): Promise<boolean>;
   list(): Promise<readonly (HoldEntry & { readonly by: string; readonly at: Date })[]>;
 }
-/** `key`: canonical JSON array of the key's columns as text; `contact`: the value of the mapping's contact column. */
+/** `key`: the key's columns as text, several joined by U+001F; `contact`: the value of the mapping's contact column. */
 export type HoldEntry = { readonly kind: 'key' | 'contact'; readonly value: string };
 
 /** The tables that we make: for `seed`, `demo` and `doctor`. */

@@ -3,6 +3,7 @@
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
 
 const batch = 'src/storage/postgres/batch.ts';
+const spanRow = 'src/storage/postgres/span-row.ts';
 const plain = 'src/storage/postgres/delete-plain.ts';
 const skipping = 'src/storage/postgres/delete-skipping-locked.ts';
 const foreignKeys = 'src/storage/postgres/foreign-keys.ts';
@@ -31,9 +32,9 @@ export const mutants = [
     name: 'tally in its own transaction',
     changes: [
       {
-        file: batch,
-        from: '  await budget.limit();\n  const written = await client.query',
-        to: "  await client.query('COMMIT; BEGIN');\n  const written = await client.query",
+        file: spanRow,
+        from: '  const stays = state ===',
+        to: "  await client.query('COMMIT; BEGIN');\n  const stays = state ===",
       },
     ],
     test: lost,
@@ -42,11 +43,15 @@ export const mutants = [
   {
     name: 'fence compare dropped',
     changes: [
-      { file: batch, from: 'AND s.fence = $3 AND', to: 'AND s.fence >= 0 * $3::int AND' },
       {
-        file: batch,
-        from: "AND fence = $3 AND state = 'leased' RETURNING",
-        to: "AND fence >= 0 * $3::int AND state = 'leased' RETURNING",
+        file: spanRow,
+        from: 'AND s.fence = ${span.fence} AND',
+        to: 'AND s.fence >= 0 * ${span.fence} AND',
+      },
+      {
+        file: spanRow,
+        from: "AND fence = ${span.fence} AND state = 'leased' RETURNING",
+        to: "AND fence >= 0 * ${span.fence} AND state = 'leased' RETURNING",
       },
     ],
     test: conformance,
@@ -90,13 +95,13 @@ export const mutants = [
   },
   {
     name: 'lost COMMIT treated as failed: its outcome is not waited for',
-    changes: [{ file: batch, from: '     FOR UPDATE OF s, t`,', to: '`,' }],
+    changes: [{ file: spanRow, from: '     FOR UPDATE OF s, t`,', to: '`,' }],
     test: lost,
     tests: 'with a COMMIT that is still under way',
   },
   {
     name: 'lost COMMIT treated as failed: its dependents are forgotten',
-    changes: [{ file: batch, from: 'FOR UPDATE OF s, t`,', to: 'FOR UPDATE OF s`,' }],
+    changes: [{ file: spanRow, from: 'FOR UPDATE OF s, t`,', to: 'FOR UPDATE OF s`,' }],
     test: lost,
     tests: 'with a COMMIT that is still under way',
   },
@@ -157,7 +162,7 @@ export const mutants = [
         to: '`idle_in_transaction_session_timeout=${0 * idleInTransactionMs}`',
       },
       {
-        file: batch,
+        file: spanRow,
         from: "= '${idleInTransactionMs}ms'`",
         to: "= '${0 * idleInTransactionMs}ms'`",
       },
@@ -170,8 +175,8 @@ export const mutants = [
     changes: [
       {
         file: batch,
-        from: 'if (result.skipped > 0 && !stays) await park(',
-        to: 'if (result.skipped < 0 && !stays) await park(',
+        from: 'if (result.skipped > 0 && !stays) await parkSpan(',
+        to: 'if (result.skipped < 0 && !stays) await parkSpan(',
       },
     ],
     test: limits,
@@ -295,7 +300,7 @@ export const mutants = [
   {
     name: 'a rewritten table is walked on',
     changes: [
-      { file: guards, from: "if (rows[0]?.file !== plan.guards['file'])", to: "if (rows[0]?.file === '')" },
+      { file: spanRow, from: 'guards.unshift(`${file} <> ', to: 'guards.unshift(`false AND ${file} <> ' },
     ],
     test: blocks,
     tests: 'begins anew when the table is rewritten in mid-run: VACUUM FULL letters, uuid key, with 2900',
@@ -336,7 +341,7 @@ export const mutants = [
     name: 'a statement may take as long as it likes',
     changes: [
       {
-        file: batch,
+        file: spanRow,
         from: "`SET LOCAL statement_timeout = '${budget.totalMs}ms'`",
         to: "`SET LOCAL statement_timeout = '${0 * budget.totalMs}ms'`",
       },
@@ -360,7 +365,7 @@ export const mutants = [
     name: 'a lock is waited for without a limit of its own',
     changes: [
       {
-        file: batch,
+        file: spanRow,
         from: "`SET LOCAL lock_timeout = '${budget.lockWaitMs}ms'`",
         to: "`SET LOCAL lock_timeout = '${0 * budget.lockWaitMs}ms'`",
       },

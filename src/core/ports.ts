@@ -230,8 +230,11 @@ export type EngineFacts = {
   readonly sessions: number;
   /** Identity of the server and database, frozen into each run. */
   readonly server: string;
-  /** Milliseconds that a batch should take: what an application can wait for us grows with it. */
-  readonly batchTargetMs: number;
+  /**
+   * Milliseconds that a batch should take: what an application can wait for us grows with it. `alone` is for a pace
+   * without rests, when nobody else is said to work.
+   */
+  readonly batchTargetMs: { readonly gentle: number; readonly alone: number };
 };
 
 /** A database with our ledger beside its messages. Nothing connects before `prepare`. */

@@ -120,8 +120,10 @@ export class Coreapp implements Service {
   }
 
   #handOf(run: Run): RunInHand {
-    if (this.#hand?.id !== run.id)
-      this.#hand = new RunInHand(run.id, this.#deps.clock, run.maxRate, this.#deps.engine.batchTargetMs);
+    if (this.#hand?.id === run.id) return this.#hand;
+    const { engine, clock, pace } = this.#deps;
+    const targetMs = pace.duty >= 1 ? engine.batchTargetMs.alone : engine.batchTargetMs.gentle;
+    this.#hand = new RunInHand(run.id, clock, run.maxRate, targetMs);
     return this.#hand;
   }
 

@@ -33,7 +33,13 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     home: createHome(tables.home, clock),
     ownTables: createOwnTables(tables, clock),
     async prepare() {
-      return { engine: 'memory', version: '1', sessions: 1, server: memoryServer, batchTargetMs: 50 };
+      return {
+        engine: 'memory',
+        version: '1',
+        sessions: 1,
+        server: memoryServer,
+        batchTargetMs: { gentle: 50, alone: 50 },
+      };
     },
     async tidyUp() {},
     note() {},

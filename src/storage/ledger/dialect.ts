@@ -75,6 +75,13 @@ export async function reading<T>(dialect: Dialect, doing: string, work: (db: Db)
   }
 }
 
+/** Several reads that must tell of one moment: a count beside the spans that it came from. */
+export async function snapshot<T>(dialect: Dialect, doing: string, work: (db: Db) => Promise<T>): Promise<T> {
+  return reading(dialect, doing, (db) =>
+    db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
+  );
+}
+
 /** The guard of every decision: exactly one row, or somebody decided first. */
 export function mustBeOne(rows: { readonly numUpdatedRows: bigint }, what: string): void {
   if (rows.numUpdatedRows !== 1n) throw new Lost(what);

@@ -1,7 +1,7 @@
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
 import type { RunView } from '../../core/run-view.js';
-import { type Db, type Dialect, reading } from './dialect.js';
+import { type Db, type Dialect, reading, snapshot } from './dialect.js';
 import { sumDependents } from './run-end.js';
 import type { RunRow } from './tables.js';
 
@@ -14,27 +14,33 @@ export interface Shares {
 /** Newest first. */
 export async function listRuns(dialect: Dialect, shares: Shares, limit: number): Promise<readonly RunView[]> {
   const rows = await reading(dialect, 'list the runs', (db) =>
-    db.selectFrom('run').selectAll().orderBy('made_at', 'desc').orderBy('id').limit(limit).execute(),
+    db.selectFrom('run').select('id').orderBy('made_at', 'desc').orderBy('id').limit(limit).execute(),
   );
-  return Promise.all(rows.map((row) => viewOf(dialect, shares, row)));
+  const views: RunView[] = [];
+  for (const { id } of rows) {
+    const view = await viewOf(dialect, shares, id);
+    if (view !== null) views.push(view);
+  }
+  return views;
 }
 
 export async function findRun(dialect: Dialect, shares: Shares, id: string): Promise<RunView | null> {
-  const row = await reading(dialect, 'read a run', async (db) => {
-    const request = await db.selectFrom('request').select('run').where('id', '=', id).executeTakeFirst();
-    return db
-      .selectFrom('run')
-      .selectAll()
-      .where('id', '=', request?.run ?? id)
-      .executeTakeFirst();
-  });
-  return row === undefined ? null : viewOf(dialect, shares, row);
+  const request = await reading(dialect, 'read a run', (db) =>
+    db.selectFrom('request').select('run').where('id', '=', id).executeTakeFirst(),
+  );
+  return viewOf(dialect, shares, request?.run ?? id);
 }
 
-async function viewOf(dialect: Dialect, shares: Shares, row: RunRow): Promise<RunView> {
+/** Null: there is no such run (any more). */
+async function viewOf(dialect: Dialect, shares: Shares, id: string): Promise<RunView | null> {
+  const read = await snapshot(dialect, 'read a run', async (db) => {
+    const row = await db.selectFrom('run').selectAll().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? null : { row, facts: await partsOf(db, id) };
+  });
+  if (read === null) return null;
+  const { row, facts } = read;
   const plan = row.plan === null ? null : (JSON.parse(row.plan) as Plan);
   const policy = row.policy === null ? null : (JSON.parse(row.policy) as Policy);
-  const facts = await reading(dialect, "read a run's parts", (db) => partsOf(db, row.id));
   const isParked = facts.open > 0 && facts.open === facts.parkedSpans;
   const nodes: Record<string, { messagesDeleted: number; state: 'working' | 'idle' }> = {};
   for (const tally of facts.tallies) {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { optionsHelp, readOptions } from './options.mjs';
 import { startPrivateServer } from './private-server.mjs';
 import { Report } from './report.mjs';
-import { Server } from './server.mjs';
+import { Server, settle } from './server.mjs';
 import { makeTables, tableFacts } from './tables.mjs';
 
 /**
@@ -91,11 +91,24 @@ export async function runBenchmark({ name, asks, measure }, options, url) {
  * @param {Bench} bench
  * @param {import('./tables.mjs').TableKind} kind
  */
-export async function makeTemplate({ server, report }, kind) {
-  report.say(`making ${kind.rows} rows`);
-  const template = await server.create();
-  await makeTables(template.url, kind);
+export async function makeTemplate(bench, kind) {
+  const { report } = bench;
+  const template = await makeTemplateBy(bench, `${kind.rows} rows`, (url) => makeTables(url, kind));
   report.fact(`tables of ${kind.rows} rows, ${kind.key} key`, await tableFacts(template.url));
+  return template;
+}
+
+/**
+ * The same with tables of the benchmark's own.
+ * @param {Bench} bench
+ * @param {string} what  in words
+ * @param {(url: string) => Promise<void>} make
+ */
+export async function makeTemplateBy({ server, report }, what, make) {
+  report.say(`making ${what}`);
+  const template = await server.create();
+  await make(template.url);
+  await settle(template.url);
   return template;
 }
 

@@ -47,7 +47,7 @@ export async function collect(url, policy, { duty = 1, workers }) {
   /** @type {string[]} */
   const warnings = [];
   const note = (/** @type {object} */ facts, /** @type {string} */ words) => {
-    if (warnings.length < 50) warnings.push(`${words} ${JSON.stringify(facts)}`);
+    if (warnings.length < 10) warnings.push(`${words} ${JSON.stringify(facts)}`);
   };
   const log = { error: note, warn: note, info() {}, debug() {}, trace() {} };
   const isMysql = url.startsWith('mysql:');

@@ -18,8 +18,9 @@ const template = 'template';
 export function presets(): readonly Preset[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.yaml') && file !== `${template}.yaml`)
+    .map((file) => file.slice(0, -'.yaml'.length))
     .sort()
-    .map((file) => read(file.slice(0, -'.yaml'.length)));
+    .map(read);
 }
 
 /** @param name null: the template for any table */

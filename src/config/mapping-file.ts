@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Mapping } from '../core/mapping.js';
 import type { Dialect } from '../core/sql-tokens.js';
 import { mappingOf, type StoreEntry } from './mapping-build.js';
-import { retentionOf, ruleProblems, valueAt } from './mapping-rules.js';
+import { retentionOf, ruleProblems } from './mapping-rules.js';
 import { type FieldProblem, schemaProblems } from './schema-problems.js';
-import { parseYaml, type YamlText } from './yaml-text.js';
+import { parseYaml, valueAt, type YamlText } from './yaml-text.js';
 
 /** A file of store mappings that is YAML; whether its one store can be used says `storeIn`. */
 export type MappingFile = {
@@ -34,7 +34,7 @@ export function mappingFileOf(
   // A byte-order mark is no part of the first name.
   const yaml = parseYaml(path, text.replace(/^\uFEFF/, ''));
   if ('problems' in yaml) return yaml;
-  const url = valueAt(yaml.content, 'stores', 0, 'url');
+  const url = valueAt(yaml.content, ['stores', 0, 'url']);
   return { path, yaml, url: typeof url === 'string' && url !== '' ? url : null };
 }
 
@@ -51,7 +51,7 @@ export function storeIn(
   | { readonly mapping: Mapping; readonly retentionSeconds: number }
   | { readonly problems: readonly string[] } {
   const fromSchema = schemaProblems(yaml.content);
-  const store = valueAt(yaml.content, 'stores', 0);
+  const store = valueAt(yaml.content, ['stores', 0]);
   const known = new Set(fromSchema.map(({ path }) => path.join('/')));
   const fromRules = isPart(store)
     ? ruleProblems(store, dialect).filter(({ path }) => !known.has(path.join('/')))

@@ -3,7 +3,7 @@ import type { Dialect } from '../core/sql-tokens.js';
 import { zoneOf } from './age-zone.js';
 import { durationSeconds, longestRetentionSeconds } from './duration.js';
 import { type FieldProblem, fieldName } from './schema-problems.js';
-import type { FieldPath } from './yaml-text.js';
+import { type FieldPath, valueAt } from './yaml-text.js';
 
 /**
  * What the schema cannot say of a store: how its fields go together. The store may break the schema too (all problems
@@ -24,22 +24,12 @@ export function ruleProblems(store: unknown, dialect: Dialect | null): readonly 
   ];
 }
 
-/** The value at a path of anything; undefined where there is none. */
-export function valueAt(value: unknown, ...path: FieldPath): unknown {
-  return path.reduce<unknown>(
-    (inner, step) =>
-      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, step)
-        ? (inner as Readonly<Record<string | number, unknown>>)[step]
-        : undefined,
-    value,
-  );
-}
 const textAt = (value: unknown, ...path: FieldPath): string | null => {
-  const found = valueAt(value, ...path);
+  const found = valueAt(value, path);
   return typeof found === 'string' ? found : null;
 };
 const listAt = (value: unknown, ...path: FieldPath): readonly unknown[] => {
-  const found = valueAt(value, ...path);
+  const found = valueAt(value, path);
   return Array.isArray(found) ? (found as readonly unknown[]) : [];
 };
 const problem = (path: FieldPath, words: string): FieldProblem => ({
@@ -48,13 +38,11 @@ const problem = (path: FieldPath, words: string): FieldProblem => ({
 });
 
 function nameProblems(store: unknown): readonly FieldProblem[] {
-  const [name, other] = [valueAt(store, 'name'), valueAt(store, 'store')];
-  if (name === undefined && other === undefined)
+  const [name, other] = [textAt(store, 'name'), textAt(store, 'store')];
+  if (valueAt(store, ['name']) === undefined && valueAt(store, ['store']) === undefined)
     return [problem(['name'], 'is missing, expected a name for the store')];
-  if (name !== undefined && other !== undefined && name !== other)
-    return [
-      problem(['store'], `is "${String(other)}", but name is "${String(name)}"; expected one of the two`),
-    ];
+  if (name !== null && other !== null && name !== other)
+    return [problem(['store'], `is "${other}", but name is "${name}"; expected one of the two`)];
   return [];
 }
 
@@ -72,7 +60,7 @@ function ageProblems(store: unknown): readonly FieldProblem[] {
   if (unit === null) return [];
   const needsZone = unit === 'timestamp' || unit === 'datetime';
   if (zone === null || zone === '') {
-    return needsZone && valueAt(store, 'age', 'zone') === undefined
+    return needsZone && valueAt(store, ['age', 'zone']) === undefined
       ? [
           problem(
             ['age', 'zone'],
@@ -91,8 +79,8 @@ function retentionProblems(store: unknown): readonly FieldProblem[] {
   const seconds = retentionOf(store);
   if (seconds === null) return [];
   if (seconds > longestRetentionSeconds)
-    return [problem(['retention'], `is "${String(valueAt(store, 'retention'))}", expected at most 36500d`)];
-  if (seconds === 0 && valueAt(store, 'allow_zero_retention') !== true)
+    return [problem(['retention'], `is "${String(valueAt(store, ['retention']))}", expected at most 36500d`)];
+  if (seconds === 0 && valueAt(store, ['allow_zero_retention']) !== true)
     return [
       problem(
         ['retention'],
@@ -104,20 +92,20 @@ function retentionProblems(store: unknown): readonly FieldProblem[] {
 
 /** Seconds; null when it cannot be read. */
 export function retentionOf(store: unknown): number | null {
-  const value = valueAt(store, 'retention');
+  const value = valueAt(store, ['retention']);
   return value === 0 ? 0 : typeof value === 'string' ? durationSeconds(value) : null;
 }
 
 /** A part that is there and is not switched off. */
 export function isOn(part: unknown): boolean {
-  return part !== undefined && valueAt(part, 'off_by_default') !== true;
+  return part !== undefined && valueAt(part, ['off_by_default']) !== true;
 }
 
 function processedProblems(store: unknown, dialect: Dialect | null): readonly FieldProblem[] {
-  const processed = valueAt(store, 'processed');
+  const processed = valueAt(store, ['processed']);
   if (typeof processed !== 'object' || processed === null) return [];
-  const where = valueAt(processed, 'where');
-  const isEverything = valueAt(processed, 'everything') === true;
+  const where = valueAt(processed, ['where']);
+  const isEverything = valueAt(processed, ['everything']) === true;
   const found: FieldProblem[] = [];
   if (where === undefined && !isEverything)
     found.push(
@@ -138,7 +126,7 @@ function processedProblems(store: unknown, dialect: Dialect | null): readonly Fi
   for (const path of [['where'], ['legacy', 'where'], ['stale', 'where']] as const) {
     const sql = textAt(processed, ...path);
     if (sql === null || (path[0] === 'where' && isEverything)) continue;
-    if (path[0] !== 'where' && !isOn(valueAt(processed, path[0]))) continue;
+    if (path[0] !== 'where' && !isOn(valueAt(processed, [path[0]]))) continue;
     found.push(
       ...sqlProblems(sql, dialect, 'message').map((words) => problem(['processed', ...path], words)),
     );
@@ -182,14 +170,14 @@ function sqlProblems(sql: string, dialect: Dialect | null, about: 'message' | 'a
 }
 
 function dependentProblems(store: unknown): readonly FieldProblem[] {
-  const messages = tableAt(valueAt(store, 'table'));
+  const messages = tableAt(valueAt(store, ['table']));
   const look = (list: readonly unknown[], path: FieldPath): readonly FieldProblem[] =>
     list.flatMap((dependent, place) => {
       if (!isOn(dependent)) return [];
       const here = [...path, place];
       const action = textAt(dependent, 'action');
       const nested = listAt(dependent, 'dependents');
-      const isSelf = isSameTable(messages, tableAt(valueAt(dependent, 'table')));
+      const isSelf = isSameTable(messages, tableAt(valueAt(dependent, ['table'])));
       return [
         ...(isSelf && action === 'delete'
           ? [

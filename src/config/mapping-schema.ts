@@ -117,8 +117,8 @@ const dependent = (nested: FieldSchema): FieldSchema => ({
     referenced_by: list('a list of texts', `Who else refers to the rows. ${remark}`),
   },
   additionalProperties: false,
-  if: { required: ['action'], properties: { action: { enum: laterActions } } },
-  then: { required: ['off_by_default'], properties: { off_by_default: { const: true } }, 'x-later': true },
+  if: { properties: { action: { not: { enum: laterActions } } } },
+  else: { required: ['off_by_default'], properties: { off_by_default: { const: true } }, 'x-later': true },
 });
 
 const store: FieldSchema = {

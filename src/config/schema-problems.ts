@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { type FieldSchema, mappingSchema } from './mapping-schema.js';
 import { didYouMean } from './nearest-word.js';
-import type { FieldPath } from './yaml-text.js';
+import { type FieldPath, valueAt } from './yaml-text.js';
 
 /** What is wrong with one field, in words for a person. */
 export type FieldProblem = { readonly path: FieldPath; readonly words: string };
@@ -46,7 +46,7 @@ function problemOf(error: ErrorObject, content: unknown): FieldProblem | null {
   if (schema === undefined || error.keyword === 'if') return null;
   if (schema['x-later'] === true) return laterProblem(path, error.data);
   if (error.keyword === 'const' && path.at(-1) === 'off_by_default')
-    return laterProblem(path.slice(0, -1), null);
+    return laterProblem(path.slice(0, -1), valueAt(content, path.slice(0, -1)));
   const params = error.params as Readonly<Record<string, unknown>>;
   if (error.keyword === 'additionalProperties')
     return unknownField(path, String(params['additionalProperty']), schema);

@@ -56,3 +56,14 @@ export function parseYaml(file: string, text: string): YamlText | { readonly pro
   };
   return { content, place };
 }
+
+/** The value at a path of anything; undefined where there is none. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
+  return path.reduce<unknown>(
+    (inner, step) =>
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, step)
+        ? (inner as Readonly<Record<string | number, unknown>>)[step]
+        : undefined,
+    value,
+  );
+}

@@ -186,28 +186,10 @@ test('a hold may be a switch that does not look at the message, but writes as li
 
 describe('whatever the text', () => {
   const pieces = fc.constantFrom(
-    ...[
-      "'",
-      '"',
-      '`',
-      '$$',
-      '$a$',
-      '\\',
-      ';',
-      '--',
-      '/*',
-      '*/',
-      '#',
-      '(',
-      ')',
-      '[',
-      ']',
-      '{',
-      ':now',
-      ':x',
-      '::',
-    ],
-    ...['m', '.', 'a', ' ', '\n', '=', '1', 'OR', 'true', 'E', 'U&', '?', '@', ',', 'now()', '\u00a0', 'é'],
+    ...`' " \` $$ $a$ \\ ; -- /* */ # ( ) [ ] { :now :x :: m . a = 1 OR true E U& ? @ , now() é`.split(' '),
+    ' ',
+    '\n',
+    '\u00a0',
   );
   const texts = fc.array(pieces, { maxLength: 24 }).map((parts) => parts.join(''));
 
@@ -245,7 +227,7 @@ describe('whatever the text', () => {
   test('a text in quotes, however it looks, hides nothing and adds nothing', () => {
     fc.assert(
       fc.property(
-        fc.string().filter((text) => !/[\\\u0000]|:now/.test(text)),
+        fc.string().filter((text) => !/\\|:now/.test(text) && !text.includes('\u0000')),
         (text) => {
           const sql = `m.body = '${text.replaceAll("'", "''")}'`;
           const found = words(sql, 'mysql');

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 
 export type DocumentedFacts = {
   readonly options: object;
+  readonly mappingSchema: object;
   readonly settings: ReadonlyMap<string, object>;
   readonly defaultSettings: object;
   readonly meters: object;
@@ -13,4 +14,5 @@ export type DocumentedFacts = {
 export type DocumentedRoute = { readonly method: string; readonly path: string; readonly access: string };
 export function routesOf(modules: readonly object[]): readonly DocumentedRoute[];
 export function generatedParts(facts: DocumentedFacts): ReadonlyMap<string, string>;
+export function schemaFile(schema: object): string;
 export function renewed(text: string, parts: ReadonlyMap<string, string>): string;

@@ -1,12 +1,15 @@
 // Writes the parts of the documentation that are made from tables in the code, between their markers:
 //   <!-- generated: NAME --> … <!-- end: NAME -->
+// and docs/message-gc.schema.json, which is the schema of the mapping file as the code has it.
 // `node scripts/docs.mjs` writes them, `--check` only says what is stale (exit 1). Needs a build (npm run build).
 // test/house/docs.test.ts renders the same parts from the sources, so stale documentation makes the tests red.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+const schemaName = 'message-gc.schema.json';
 
 /** A cell may hold neither a bar nor a line break. */
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -103,10 +106,34 @@ function commandTable(command) {
   );
 }
 
+/** Every field of a mapping, with what it takes and means; those of a list stand under `name[]`. */
+function mappingTable(schema) {
+  const rows = [];
+  const walk = (node, path) => {
+    if (path !== '') rows.push([code(path), node.title, node.description]);
+    if (node['x-later'] === true) return;
+    for (const [name, inner] of Object.entries(node.properties ?? {}))
+      walk(inner, path === '' ? name : `${path}.${name}`);
+    // A list of plain values, and the second level of what has been told, need no rows of their own.
+    const items = node.items;
+    if (items?.properties !== undefined && !path.endsWith('.dependents')) {
+      for (const [name, inner] of Object.entries(items.properties)) walk(inner, `${path}[].${name}`);
+    }
+  };
+  walk(schema.properties.stores.items, '');
+  return table(['field', 'takes', 'meaning'], rows);
+}
+
+/** The text of docs/message-gc.schema.json. */
+export function schemaFile(schema) {
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
 /** Every generated part, by its name; `facts` are the tables of the code. */
 export function generatedParts(facts) {
   return new Map([
     ['options', optionsTable(facts.options)],
+    ['mapping fields', mappingTable(facts.mappingSchema)],
     ['settings', settingsTable(facts.settings, facts.defaultSettings)],
     ['meters', metersTable(facts.meters)],
     ['errors', errorsTable(facts.errors)],
@@ -154,6 +181,7 @@ async function factsOfBuild() {
   for (const { register } of await loadAll('cli/commands')) register(program);
   return {
     options: (await load('config/options.js')).options,
+    mappingSchema: (await load('config/mapping-schema.js')).mappingSchema,
     settings: (await load('wire/setting-table.js')).settingTable,
     defaultSettings: (await load('core/settings.js')).defaultSettings,
     meters: (await load('metrics/meter-table.js')).meterTable,
@@ -165,17 +193,21 @@ async function factsOfBuild() {
 
 async function main() {
   const isCheck = process.argv.includes('--check');
-  const parts = generatedParts(await factsOfBuild());
+  const facts = await factsOfBuild();
+  const parts = generatedParts(facts);
   let stale = 0;
-  for (const name of readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))) {
-    const path = join(root, 'docs', name);
-    const before = readFileSync(path, 'utf8');
-    const after = renewed(before, parts);
-    if (after === before) continue;
+  const keep = (name, before, after) => {
+    if (after === before) return;
     stale += 1;
     console.log(`docs/${name}: ${isCheck ? 'stale, run: node scripts/docs.mjs' : 'written'}`);
-    if (!isCheck) writeFileSync(path, after);
+    if (!isCheck) writeFileSync(join(root, 'docs', name), after);
+  };
+  for (const name of readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))) {
+    const before = readFileSync(join(root, 'docs', name), 'utf8');
+    keep(name, before, renewed(before, parts));
   }
+  const schema = join(root, 'docs', schemaName);
+  keep(schemaName, existsSync(schema) ? readFileSync(schema, 'utf8') : '', schemaFile(facts.mappingSchema));
   if (stale === 0) console.log('the generated parts of the documentation are up to date');
   else if (isCheck) process.exitCode = 1;
 }

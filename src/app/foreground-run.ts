@@ -50,7 +50,7 @@ export async function runInForeground(
   const store = openStore({ database: config.database, workers: pace.workers, log });
   const bell = new Bell();
   try {
-    const facts = await prepareOrRefuse(store, config.database.where, true);
+    const facts = await prepareOrRefuse(store, config, true);
     const meters = createMeters('000000000000');
     let isDisplaced = false;
     const coreapp = new Coreapp({

@@ -4,7 +4,7 @@ import { Refusal, type ExitReason, wordsOf } from '../core/errors.js';
 import { newId, nodeName } from '../core/node-name.js';
 import { paces } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import { ownMapping } from '../core/mapping.js';
+import { nameOf, ownMapping } from '../core/mapping.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
 import { sleep } from '../kit/sleep.js';
@@ -25,7 +25,7 @@ import { watchFor } from './watch.js';
 
 /** The policy that this configuration means: what a run freezes. */
 export function policyOf(config: Config): Policy {
-  return { mapping: ownMapping, retentionSeconds: config.retentionSeconds };
+  return { mapping: config.mapping ?? ownMapping, retentionSeconds: config.retentionSeconds };
 }
 
 export interface Instance {
@@ -45,7 +45,7 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
   const pace = paces[config.profile];
   const meters = createMeters(name.slice(name.lastIndexOf(':') + 1));
   const store = openStore({ database: config.database, workers: pace.workers, log });
-  const keeper = new StoreKeeper(store, log, systemClock, meters);
+  const keeper = new StoreKeeper(store, config, log, systemClock, meters);
   const stopping = new AbortController();
   let finish: (end: { reason: ExitReason; words: string }) => void = () => undefined;
   const over = new Promise<{ reason: ExitReason; words: string }>((resolve) => {
@@ -145,6 +145,8 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
       http: url,
       node: name,
       database: config.database.where,
+      store: policyOf(config).mapping.store,
+      table: nameOf(policyOf(config).mapping.table),
       profile: config.profile,
       version: packageVersion,
     },

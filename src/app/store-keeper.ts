@@ -1,3 +1,4 @@
+import type { Config } from '../config/read-config.js';
 import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import type { EngineFacts, Store } from '../core/ports.js';
 import { jittered } from '../kit/backoff.js';
@@ -20,6 +21,7 @@ export type KeeperState = 'connecting' | 'uninitialized' | 'connected' | 'discon
  */
 export class StoreKeeper {
   readonly #store: Store;
+  readonly #config: StoreChoice;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #meters: Meters;
@@ -27,8 +29,9 @@ export class StoreKeeper {
   #state: KeeperState = 'connecting';
   #lastError: StoreError | null = null;
 
-  constructor(store: Store, log: Log, clock: Clock, meters: Meters) {
+  constructor(store: Store, config: StoreChoice, log: Log, clock: Clock, meters: Meters) {
     this.#store = store;
+    this.#config = config;
     this.#log = log;
     this.#clock = clock;
     this.#meters = meters;
@@ -59,7 +62,7 @@ export class StoreKeeper {
   /** One try. False: not reachable (yet). Throws a Refusal for what waiting cannot mend. */
   async tryOnce(): Promise<boolean> {
     try {
-      this.#facts = await this.#store.prepare({ migrate: true });
+      this.#facts = await this.#store.prepare({ migrate: true, ownTables: usesOwnTables(this.#config) });
       this.#found('connected');
       return true;
     } catch (error) {
@@ -119,15 +122,28 @@ function asUnreachable(error: unknown): StoreError {
   return new StoreError('unreachable', '', 'reach the database', wordsOf(error), error);
 }
 
+/** What of a configuration says which tables are prepared, and where. */
+export type StoreChoice = Pick<Config, 'database' | 'mapping'>;
+
+/** With a mapping the messages are in a table of somebody else's: ours are neither made nor asked for. */
+function usesOwnTables({ mapping }: StoreChoice): boolean {
+  return mapping === null;
+}
+
 /** For commands: one try, with words and the right exit code. */
-export async function prepareOrRefuse(store: Store, where: string, migrate: boolean): Promise<EngineFacts> {
+export async function prepareOrRefuse(
+  store: Store,
+  config: StoreChoice,
+  migrate: boolean,
+): Promise<EngineFacts> {
+  const { where } = config.database;
   try {
-    return await store.prepare({ migrate });
+    return await store.prepare({ migrate, ownTables: usesOwnTables(config) });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     throw new Refusal(
       error.kind === 'unreachable' ? 'unreachable' : 'failed',
-      `Could not ${error.doing} at ${where}: ${error.message}. Is the server running, and does DATABASE_URL name it?`,
+      `Could not ${error.doing} at ${where}: ${error.message}. Is the server running, and does DATABASE_URL (or url in the mapping) name it?`,
       { cause: error },
     );
   }

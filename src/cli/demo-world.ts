@@ -14,6 +14,8 @@ export async function makeDemoWorld(config: Config, usesServer: boolean): Promis
     ...config,
     listen: { host: '127.0.0.1', port: 0 },
     adminPassword: 'Demo-Passw0rd!',
+    mapping: null,
+    mappingFile: null,
     retentionSeconds: 0,
   };
   const { database } = config;

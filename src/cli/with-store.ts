@@ -12,7 +12,7 @@ export async function withStore<T>(
 ): Promise<T> {
   const store = openStore({ database: config.database, workers: 1, log: silentLog });
   try {
-    return await work(store, await prepareOrRefuse(store, config.database.where, options.migrate));
+    return await work(store, await prepareOrRefuse(store, config, options.migrate));
   } finally {
     await store.close();
   }

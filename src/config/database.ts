@@ -9,6 +9,8 @@ export type Database =
 
 type Parts = {
   readonly url: string | null;
+  /** Where the URL is from, for words: DATABASE_URL, or a line of the mapping file. */
+  readonly urlName: string;
   readonly engine: string | null;
   readonly hostname: string;
   /** Null: the engine's usual one. */
@@ -23,7 +25,7 @@ type Parts = {
 
 /** The database that the options name, or the words of what is wrong with them. */
 export function chooseDatabase(parts: Parts): Database | { readonly problem: string } {
-  if (parts.url !== null && parts.url !== '') return fromUrl(parts.url);
+  if (parts.url !== null && parts.url !== '') return fromUrl(parts.url, parts.urlName);
   if (parts.engine === null) return embedded(parts.data);
   const isMysql = parts.engine === 'MYSQL';
   const url = new URL(isMysql ? 'mysql://localhost' : 'postgres://localhost');
@@ -37,13 +39,12 @@ export function chooseDatabase(parts: Parts): Database | { readonly problem: str
   return { engine: isMysql ? 'mysql' : 'postgresql', url: url.href, where: withoutPassword(url) };
 }
 
-function fromUrl(text: string): Database | { readonly problem: string } {
+function fromUrl(text: string, name: string): Database | { readonly problem: string } {
   if (text.startsWith('pglite:')) {
     const folder = text.slice('pglite:'.length);
     return folder === ''
       ? {
-          problem:
-            'DATABASE_URL=pglite: names no folder. Expected pglite:DIR, for example pglite:./message-gc-data',
+          problem: `${name} is "pglite:", which names no folder. Expected pglite:DIR, for example pglite:./message-gc-data`,
         }
       : embedded(folder);
   }
@@ -58,15 +59,14 @@ function fromUrl(text: string): Database | { readonly problem: string } {
     url = new URL(text);
   } catch {
     return {
-      problem:
-        'DATABASE_URL is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded',
+      problem: `${name} is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded`,
     };
   }
   if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') {
     return { engine: 'postgresql', url: text, where: withoutPassword(url) };
   }
   return {
-    problem: `DATABASE_URL begins with ${url.protocol}//, expected postgres://, mysql:// or pglite:DIR`,
+    problem: `${name} begins with ${url.protocol}//, expected postgres://, mysql:// or pglite:DIR`,
   };
 }
 

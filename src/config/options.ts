@@ -79,7 +79,7 @@ export const options = {
   config: {
     env: 'MESSAGE_GC_CONFIG',
     default: 'message-gc.yaml',
-    says: 'File with store mappings. This version collects its own tables only and refuses to start when the file is there, so that a mapping is never silently ignored.',
+    says: 'File with the store mapping: which table of yours is collected, and how. Without such a file, our own tables are.',
   },
   listen: {
     env: 'MESSAGE_GC_LISTEN',
@@ -110,7 +110,7 @@ export const options = {
   retention: {
     env: 'MESSAGE_GC_RETENTION',
     default: '0',
-    says: 'How long a processed message is kept, as `30d`, `12h`, `45m`, `90s` or `0`. With 0 a receipt that arrives after its message was collected is refused by its foreign key; `1d` is recommended.',
+    says: 'How long a processed message is kept, as `30d`, `12h`, `45m`, `90s` or `0`. With 0 a receipt that arrives after its message was collected is refused by its foreign key; `1d` is recommended. Not with a store mapping, which states its own.',
   },
   adminPassword: {
     env: 'MESSAGE_GC_ADMIN_PASSWORD',

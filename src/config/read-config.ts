@@ -1,16 +1,13 @@
-import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Refusal } from '../core/errors.js';
 import type { LogLevel } from '../kit/log.js';
 import { type Address, parseAddress } from './address.js';
-import { chooseDatabase, type Database } from './database.js';
-import { durationSeconds } from './duration.js';
 import type { Environment } from './environment.js';
 import { type Option, type OptionName, options, type Profile } from './options.js';
+import { readStore, type StoreConfig } from './read-store.js';
 
 /** All options, parsed. */
-export type Config = {
-  readonly database: Database;
+export type Config = StoreConfig & {
   readonly listen: Address;
   readonly control: Address;
   /** Host part of the node name. */
@@ -19,7 +16,6 @@ export type Config = {
   readonly coreHost: string;
   readonly nodeId: string | undefined;
   readonly profile: Profile;
-  readonly retentionSeconds: number;
   readonly adminPassword: string | null;
   readonly allowUsers: boolean;
   readonly requireHttps: boolean;
@@ -32,9 +28,6 @@ const notYet = {
   WA_APP_MULTICONNECT: 'this version is a single instance. Unset it to go on with one',
   MESSAGE_GC_WEBHOOK_SECRET: 'this version does not sign callbacks. Unset it to send them unsigned',
 } as const;
-
-/** A hundred years; databases know no times before 4713 BC. */
-const longestRetentionSeconds = 36_500 * 86_400;
 
 /**
  * A misspelt MESSAGE_GC_RETENTION would mean a retention of 0. Kubernetes gives every container of a namespace the
@@ -49,8 +42,15 @@ function isKnown(name: string): boolean {
   );
 }
 
-/** Throws one Refusal (exit 2) that lists every problem found, each with what was expected. */
-export function readConfig(env: Environment): Config {
+/**
+ * Throws one Refusal (exit 2) that lists every problem found, each with what was expected.
+ *
+ * @param read.useMapping false: the mapping file is not looked at (the demo has a world of its own)
+ */
+export function readConfig(
+  env: Environment,
+  read: { readonly useMapping: boolean } = { useMapping: true },
+): Config {
   const problems: string[] = [];
   const given = (name: OptionName): string | null => {
     const option: Option = options[name];
@@ -72,33 +72,7 @@ export function readConfig(env: Environment): Config {
     return { host: '127.0.0.1', port: 0 };
   };
 
-  const port = given('dbPort');
-  const isPort = port === null || /^\d{1,5}$/.test(port);
-  if (!isPort) problems.push(`WA_DB_PORT is "${port}", expected a port number`);
-  const chosen = chooseDatabase({
-    url: given('databaseUrl'),
-    engine: given('dbEngine'),
-    hostname: text('dbHostname'),
-    port: isPort ? port : null,
-    username: given('dbUsername'),
-    password: text('dbPassword'),
-    namePrefix: text('dbNamePrefix'),
-    ssl: { ca: given('dbSslCa'), cert: given('dbSslCert'), key: given('dbSslKey') },
-    data: text('data'),
-  });
-  let database: Database = { engine: 'pglite', folder: '', where: '' };
-  if ('problem' in chosen) problems.push(chosen.problem);
-  else database = chosen;
-
-  const retentionSeconds = durationSeconds(text('retention'));
-  if (retentionSeconds === null) {
-    problems.push(
-      `MESSAGE_GC_RETENTION is "${text('retention')}", expected a number with its unit such as 30d, 12h, 45m, 90s, or 0`,
-    );
-  }
-  if (retentionSeconds !== null && retentionSeconds > longestRetentionSeconds) {
-    problems.push(`MESSAGE_GC_RETENTION is "${text('retention')}", expected at most 36500d`);
-  }
+  const store = readStore({ env, given, problems, useMapping: read.useMapping });
   for (const name of Object.keys(env)) {
     if (name.startsWith('MESSAGE_GC_') && !isKnown(name))
       problems.push(`${name} is no option; "message-gc config" lists them all`);
@@ -118,11 +92,6 @@ export function readConfig(env: Environment): Config {
   if (jwtKey !== null && jwtKey.length < 16) {
     problems.push(`WA_WEB_JWT_CRYPTO_KEY has ${jwtKey.length} characters, expected at least 16`);
   }
-  if (existsSync(text('config'))) {
-    problems.push(
-      `${text('config')} is there (MESSAGE_GC_CONFIG), but this version collects its own tables only and reads no store mappings. Move the file away to go on without it`,
-    );
-  }
   for (const [name, words] of Object.entries(notYet)) {
     const value = env[name];
     if (value !== undefined && value !== '' && value !== '0') problems.push(`${name} is set: ${words}`);
@@ -139,16 +108,15 @@ export function readConfig(env: Environment): Config {
   if (problems.length > 0) {
     throw new Refusal(
       'configuration',
-      `The configuration cannot be used:\n${problems.map((words) => `  - ${words}`).join('\n')}`,
+      `The configuration cannot be used:\n${[...new Set(problems)].map((words) => `  - ${words}`).join('\n')}`,
     );
   }
   return {
     ...rest,
-    database,
+    ...store,
     host,
     coreHost: given('coreappHostname') ?? 'wacore',
     nodeId: nodeId ?? undefined,
-    retentionSeconds: retentionSeconds ?? 0,
     adminPassword,
     jwtKey,
   };

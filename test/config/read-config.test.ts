@@ -146,7 +146,8 @@ describe('the configuration', () => {
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud"'],
     [{ MESSAGE_GC_ALLOW_USERS: 'yes' }, 'MESSAGE_GC_ALLOW_USERS is "yes", expected 0, 1'],
     [{ MESSAGE_GC_REQUIRE_HTTPS: 'yes' }, 'MESSAGE_GC_REQUIRE_HTTPS is "yes"'],
-    [{ MESSAGE_GC_CONFIG: import.meta.filename }, 'reads no store mappings'],
+    [{ MESSAGE_GC_CONFIG: import.meta.filename }, 'read-config.test.ts:1: no YAML'],
+    [{ MESSAGE_GC_CONFIG: import.meta.dirname }, 'cannot be read'],
     [{ COREAPP_HOSTNAME: 'a b' }, 'COREAPP_HOSTNAME is "a b"'],
   ] as const)('refuses %o with words', (env, words) => {
     const refused = wordsFor(env);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { type DocumentedFacts, routesOf } from '../../scripts/docs.mjs';
+import { mappingSchema } from '../../src/config/mapping-schema.js';
 import { options } from '../../src/config/options.js';
 import { defaultSettings } from '../../src/core/settings.js';
 import { meterTable } from '../../src/metrics/meter-table.js';
@@ -38,6 +39,7 @@ export async function factsOfSources(): Promise<DocumentedFacts> {
   }
   return {
     options,
+    mappingSchema,
     settings: settingTable,
     defaultSettings,
     meters: meterTable,

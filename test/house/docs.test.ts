@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
-import { generatedParts, renewed } from '../../scripts/docs.mjs';
+import { generatedParts, renewed, schemaFile } from '../../scripts/docs.mjs';
+import { mappingSchema } from '../../src/config/mapping-schema.js';
 import { options } from '../../src/config/options.js';
 import { meterNames } from '../../src/metrics/meter-table.js';
 import { keyFaults } from './docs-examples.js';
@@ -28,6 +29,10 @@ describe('the pages', () => {
   it('hold the generated parts as the code makes them now (npm run docs writes them)', () => {
     const stale = all.filter(({ text }) => renewed(text, parts) !== text).map(({ path }) => path);
     expect(stale).toEqual([]);
+  });
+
+  it('publish the schema of the mapping file that the code checks against', () => {
+    expect(pageText('docs/message-gc.schema.json')).toBe(schemaFile(mappingSchema));
   });
 
   it('hold every generated part in one place', () => {

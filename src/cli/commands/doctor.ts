@@ -23,7 +23,7 @@ export function register(program: Command): void {
       const store = openStore({ database: config.database, workers: 1, log: silentLog });
       try {
         // A missing ledger, a missing privilege or a table that is not ours is a finding here; an unreachable server is not.
-        await prepareOrRefuse(store, config.database.where, false).catch((error: unknown) => {
+        await prepareOrRefuse(store, config, false).catch((error: unknown) => {
           if (!(error instanceof Refusal)) throw error;
           const isDenied = error.cause instanceof StoreError && error.cause.kind === 'denied';
           if (error.reason !== 'refused' && !isDenied) throw error;

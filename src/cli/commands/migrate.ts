@@ -1,13 +1,16 @@
 import type { Command } from 'commander';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
+import { nameOf } from '../../core/mapping.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
 
 export function register(program: Command): void {
   program
     .command('migrate')
-    .description("Create or update message-gc's own tables, and the messages tables where there are none.")
+    .description(
+      "Create or update message-gc's own tables, and the messages tables where there are none and no mapping names another.",
+    )
     .option('--json', 'print one JSON line')
     .action(async (options: { readonly json?: boolean }) => {
       const config = readConfig(environment);
@@ -19,6 +22,8 @@ export function register(program: Command): void {
           engine: facts.engine,
           version: facts.version,
         });
+        if (config.mapping !== null)
+          output.print(`${config.mappingFile} maps ${nameOf(config.mapping.table)}: it was left as it is`);
         output.print(`the tables in ${config.database.where} are up to date`);
       });
     });

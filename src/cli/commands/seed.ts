@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
+import { Refusal } from '../../core/errors.js';
+import { nameOf } from '../../core/mapping.js';
 import { createOutput, formatCount } from '../output.js';
 import { withStore } from '../with-store.js';
 import { wholeNumber } from '../whole-number.js';
@@ -17,6 +19,12 @@ export function register(program: Command): void {
     .action(async (options: Options) => {
       const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
+      if (config.mapping !== null) {
+        throw new Refusal(
+          'refused',
+          `${config.mappingFile} maps the table ${nameOf(config.mapping.table)}, which is somebody else's: seed fills tables that message-gc made, and nothing was inserted. For messages to try things out on, name a database of your own and another MESSAGE_GC_CONFIG, or run "message-gc demo"`,
+        );
+      }
       const added = await withStore(config, { migrate: true }, (store) =>
         store.ownTables.seed({
           rows: options.rows,

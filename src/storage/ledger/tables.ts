@@ -40,7 +40,7 @@ type RunTable = {
   policy_hash: string;
   server: string;
   horizon: string | null;
-  walk: 'key' | 'blocks' | null;
+  walk: 'key' | 'age' | 'blocks' | null;
   low_key: string | null;
   high_key: string | null;
   plan: string | null;

@@ -19,6 +19,8 @@ export type SeenSpan = {
   readonly paused: boolean;
   readonly maxRate: number | null;
   readonly dependents: DependentCounts;
+  /** Whether the hold list names anything. */
+  readonly isHeld: boolean;
   /** The number for a parked span, taken before anything is locked; null unless locked rows are skipped. */
   readonly parkedNo: number | null;
 };
@@ -38,7 +40,8 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     `SELECT s.cursor_key AS \`cursor\`, s.low_key AS low, s.high_key AS high, s.deleted, s.batches,
        (SELECT CONCAT_WS(',', r.spans, r.paused, r.max_rate) FROM ${own('run')} r
          WHERE r.id = ${textSql(run.id)} AND r.state = 'running') AS run,
-       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents
+       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents,
+       EXISTS (SELECT 1 FROM ${own('hold')}) AS held
      FROM ${own('span')} s WHERE ${spanIs(request)} FOR UPDATE`,
   );
   const found = rows[0];
@@ -54,6 +57,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     paused: Boolean(paused),
     maxRate,
     dependents: JSON.parse(found.dependents) as DependentCounts,
+    isHeld: Number(found.held) === 1,
     parkedNo: skipLocked ? spans : null,
   };
 }
@@ -61,6 +65,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
 type SpanRow = Pick<SeenSpan, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
   readonly run: string | null;
   readonly dependents: string | null;
+  readonly held: number;
 };
 
 function tallyIs({ run, span, node }: BatchRequest): string {

@@ -29,8 +29,8 @@ export function mysqlStore(sessions: Sessions): Store {
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     ownTables: ownTablesOf(sessions),
-    async prepare({ migrate }) {
-      const facts = await prepareDatabase(sessions, migrate);
+    async prepare(options) {
+      const facts = await prepareDatabase(sessions, options);
       server = facts.server;
       return facts;
     },

@@ -20,7 +20,7 @@ export function withoutAlias(predicate: string, table: string): string | null {
     isAliasOpen = false;
     if (word !== undefined && /^(with|table|values)$/i.test(word)) return null;
     const isName = word !== undefined || quotedName !== undefined;
-    const name = quotedName?.slice(1, -1) ?? word ?? '';
+    const name = quotedName?.slice(1, -1).replaceAll('``', '`') ?? word ?? '';
     if (isName && name.toLowerCase() === table.toLowerCase()) return null;
     if (isName && !isAfterDot && name.toLowerCase() === 'm') {
       if (name !== 'm') return null;

@@ -104,7 +104,7 @@ async function refuseAge(session: Session, { age, table }: Mapping, column: Colu
   if (!fitsUnit(unit, column.type)) {
     throw unfit('AGE_TYPE', `${words}, which cannot be read in the unit ${unit}: ${unitFor(column.type)}`);
   }
-  if (unit !== 'datetime' || zone === null) return;
+  if (unit !== 'datetime' || zone === null || zone.toUpperCase() === 'UTC') return;
   const rows = await session.rows<{ at: string | null }>(
     `SELECT CONVERT_TZ('2024-01-01 00:00:00', '+00:00', ${textSql(zone)}) AS at`,
   );

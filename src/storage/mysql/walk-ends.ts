@@ -56,9 +56,9 @@ export async function ageEnds(
 export async function guardPlan(session: Session, mapping: Mapping, plan: Plan): Promise<void> {
   const [low, high] = [boundOf(plan.low), boundOf(plan.high)];
   const select = `SELECT ${placeAsText(mapping, plan)} FROM ${walkedTable(mapping, plan)}`;
-  let from = low.length > 0 ? low : high;
+  // From the last row on: a range that is the whole index would be read as such, and rightly.
+  let from = high;
   if (plan.walk === 'age') {
-    // From the last row on: a range that is the whole index would be read as such, and rightly.
     const order = walkColumns(mapping, plan).map((column) => `${column} DESC`);
     const last = await session.rows<Record<string, unknown>>(
       `${select} WHERE ${rangeSql(mapping, plan, low, high)} ORDER BY ${order.join(', ')} LIMIT 1`,

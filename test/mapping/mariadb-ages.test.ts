@@ -22,8 +22,18 @@ describeMariaDb('ages in any unit on MariaDB', () => {
     ['datetime(6)', clock('UTC'), 'UTC_TIMESTAMP(6) - INTERVAL n MINUTE', `'0000-00-00 00:00:00'`],
     ['datetime', clock('+02:00'), 'UTC_TIMESTAMP() + INTERVAL 120 - n MINUTE', `'0000-00-00 00:00:00'`],
     ['datetime(6)', clock('-09:30'), 'UTC_TIMESTAMP(6) - INTERVAL 570 + n MINUTE', `'0000-00-00 00:00:00'`],
-    ['timestamp NULL', epoch('timestamptz'), 'FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP()) - n * 60)', `'0000-00-00 00:00:00'`],
-    ['timestamp(6) NULL', epoch('timestamptz'), 'CURRENT_TIMESTAMP(6) - INTERVAL n MINUTE', `'0000-00-00 00:00:00'`],
+    [
+      'timestamp NULL',
+      epoch('timestamptz'),
+      'FROM_UNIXTIME(FLOOR(UNIX_TIMESTAMP()) - n * 60)',
+      `'0000-00-00 00:00:00'`,
+    ],
+    [
+      'timestamp(6) NULL',
+      epoch('timestamptz'),
+      'CURRENT_TIMESTAMP(6) - INTERVAL n MINUTE',
+      `'0000-00-00 00:00:00'`,
+    ],
   ])('%s %o: what is old goes; no age, the future and what is young stay', async (type, age, value, none) => {
     for (const index of ['', ', KEY (at)']) {
       const world = await mappedWorld([
@@ -35,7 +45,9 @@ describeMariaDb('ages in any unit on MariaDB', () => {
       ]);
       await world.expectCollected(mapped({ age }), 'id', 'minutes < 60');
       for (const walk of index === '' || type === 'double' ? [] : (['key', 'age'] as const)) {
-        await world.client.query(`INSERT INTO \`Message\` SELECT n, n, ${value} FROM ${numbers} WHERE n > 61`);
+        await world.client.query(
+          `INSERT INTO \`Message\` SELECT n, n, ${value} FROM ${numbers} WHERE n > 61`,
+        );
         await world.expectCollected(mapped({ age, walk }), 'id', 'minutes < 60');
       }
     }

@@ -102,7 +102,9 @@ describeMariaDb('what goes with a message on MariaDB', () => {
         await world.keys(`SELECT n FROM ${numbers} WHERE n % 3 = 0`),
       );
       expect(await dangling(world)).toEqual(new Set());
-      expect(await world.keys('SELECT receipt FROM scans')).toEqual(await world.keys('SELECT id FROM receipts'));
+      expect(await world.keys('SELECT receipt FROM scans')).toEqual(
+        await world.keys('SELECT id FROM receipts'),
+      );
       expect(await world.count('SELECT count(*) FROM marks')).toBe(600);
       expect(await world.keys('SELECT receipt FROM marks WHERE receipt IS NOT NULL')).toEqual(
         await world.keys('SELECT id FROM receipts'),
@@ -159,7 +161,9 @@ describeMariaDb('what goes with a message on MariaDB', () => {
     const run = await shop.collect();
     expect(shop.gaveUp).toContain('locked');
     expect(run).toMatchObject({ state: 'complete', messagesDeleted: 200, dependentsDeleted: {}, errors: [] });
-    expect(await world.keys('SELECT message FROM receipts')).toEqual(await world.keys('SELECT id FROM `Message`'));
+    expect(await world.keys('SELECT message FROM receipts')).toEqual(
+      await world.keys('SELECT id FROM `Message`'),
+    );
   });
 
   test('a reference of several columns is cleared where it may be NULL', async () => {
@@ -224,21 +228,37 @@ describeMariaDb('what goes with a message on MariaDB', () => {
     });
     const run = await shop.collect();
     expect(shop.gaveUp).toContain('locked');
-    expect(run).toMatchObject({ state: 'complete', messagesDeleted: 200, dependentsDeleted: { receipts: 200 } });
+    expect(run).toMatchObject({
+      state: 'complete',
+      messagesDeleted: 200,
+      dependentsDeleted: { receipts: 200 },
+    });
     expect(await world.keys('SELECT id FROM receipts WHERE id > 1000')).toEqual(
       new Set(['1001', '1002', '1003', '1004', '1005']),
     );
   });
 
   test.each<[string, string, Partial<Mapping>, string]>([
-    ['whole numbers that refer to texts', 'message int, KEY (message)', { key: ['code'] }, 'message of receipts is int and code of Message is varchar'],
-    ['a reference that may not be NULL', 'message bigint NOT NULL, KEY (message)', {}, 'No column of (message) of receipts may be NULL'],
+    [
+      'whole numbers that refer to texts',
+      'message int, KEY (message)',
+      { key: ['code'] },
+      'message of receipts is int and code of Message is varchar',
+    ],
+    [
+      'a reference that may not be NULL',
+      'message bigint NOT NULL, KEY (message)',
+      {},
+      'No column of (message) of receipts may be NULL',
+    ],
   ])('%s: refused', async (_what, columns, change, words) => {
     const world = await mappedWorld([
       'CREATE TABLE `Message` (id bigint PRIMARY KEY, code varchar(10) NOT NULL UNIQUE, at bigint)',
       `CREATE TABLE receipts (id int PRIMARY KEY, ${columns})`,
     ]);
     const match = [{ column: 'message', message: change.key?.[0] ?? 'id' }];
-    await expect(world.plan(mapped({ ...change, dependents: [by('set_null', { match })] }))).rejects.toThrow(words);
+    await expect(world.plan(mapped({ ...change, dependents: [by('set_null', { match })] }))).rejects.toThrow(
+      words,
+    );
   });
 });

@@ -114,7 +114,10 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
   });
 
   test.each([
-    ['ON DELETE CASCADE', 'its ON DELETE CASCADE would delete a young message with the old one that it refers to'],
+    [
+      'ON DELETE CASCADE',
+      'its ON DELETE CASCADE would delete a young message with the old one that it refers to',
+    ],
     ['', 'a message that another one refers to could not be deleted'],
   ])('a reference among the messages that the mapping does not name is refused (%s)', async (rule, words) => {
     const world = await mappedWorld(thread(rule));
@@ -127,12 +130,17 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
     expect(await world.count('SELECT count(*) FROM `Message`')).toBe(300);
   });
 
-  test.each(['delete', 'leave_to_fk'] as const)('%s for references among the messages is refused', async (action) => {
-    const world = await mappedWorld(thread('ON DELETE CASCADE'));
-    const [dependent] = replies().dependents;
-    if (dependent === undefined) throw new Error('The mapping has one dependent.');
-    await expect(world.plan(replies({ dependents: [{ ...dependent, action }] }))).rejects.toThrow(/set_null/);
-  });
+  test.each(['delete', 'leave_to_fk'] as const)(
+    '%s for references among the messages is refused',
+    async (action) => {
+      const world = await mappedWorld(thread('ON DELETE CASCADE'));
+      const [dependent] = replies().dependents;
+      if (dependent === undefined) throw new Error('The mapping has one dependent.');
+      await expect(world.plan(replies({ dependents: [{ ...dependent, action }] }))).rejects.toThrow(
+        /set_null/,
+      );
+    },
+  );
 });
 
 /** Until a transaction of somebody waits for a lock: InnoDB's own list, not a time. */

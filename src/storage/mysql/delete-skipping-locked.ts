@@ -21,11 +21,7 @@ import { eligibleIn, keyPairs, marked, type Work } from './work.js';
  * The same range when another session holds a row of it: nothing waits. Rows that are locked, or whose dependents
  * are, are left where they are and counted as skipped; the caller parks them.
  */
-export async function deleteSkippingLocked(
-  session: Session,
-  work: Work,
-  range: WalkRange,
-): Promise<Deleted> {
+export async function deleteSkippingLocked(session: Session, work: Work, range: WalkRange): Promise<Deleted> {
   const { plan } = work;
   const locked = await lockKeys(session, work, range, 'SKIP LOCKED');
   const keys = locked.count === 0 ? locked : await withoutBusyDependents(session, work, locked);

@@ -19,10 +19,7 @@ export function plannedBelow({ dependent, frozen }: Planned): readonly Planned[]
   return together(dependent.dependents ?? [], frozen.below);
 }
 
-function together(
-  dependents: readonly Dependent[],
-  frozen: readonly FrozenDependent[],
-): readonly Planned[] {
+function together(dependents: readonly Dependent[], frozen: readonly FrozenDependent[]): readonly Planned[] {
   return dependents.flatMap((dependent, place) => {
     const its = frozen[place];
     return its === undefined ? [] : [{ dependent, frozen: its }];
@@ -97,7 +94,9 @@ async function deleteTwoLevels(
   counts: Record<string, number>,
 ): Promise<number> {
   const below = plannedBelow(one);
-  const referred = [...new Set(below.flatMap(({ dependent }) => dependent.match.map((pair) => pair.message)))];
+  const referred = [
+    ...new Set(below.flatMap(({ dependent }) => dependent.match.map((pair) => pair.message))),
+  ];
   const rows = await session.rows<KeyRow>(
     marked(
       work,

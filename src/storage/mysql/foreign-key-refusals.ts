@@ -63,7 +63,9 @@ function refuseUnnamed(key: ForeignKey, mapping: Mapping, messages: RealTable): 
   const action = isSelf ? 'set_null' : 'delete';
   const match = key.columns.map((column, at) => `${column}: ${key.referenced[at] ?? ''}`).join(', ');
   const place =
-    key.into === innodbKey(messages) ? 'dependents' : `the dependents of ${bareName(key.into)} in the mapping`;
+    key.into === innodbKey(messages)
+      ? 'dependents'
+      : `the dependents of ${bareName(key.into)} in the mapping`;
   throw unfit(
     'FOREIGN_KEY',
     `${words}: ${consequence}. Add to ${place}: {table: ${bareName(key.from)}, match: {${match}}, action: ${action}}${isSelf ? '' : ' (or action: set_null, which keeps the rows)'}`,
@@ -103,7 +105,9 @@ async function visibleForeignKeys(
       `(k.REFERENCED_TABLE_SCHEMA = ${textSql(database)} AND k.REFERENCED_TABLE_NAME = ${textSql(name)})`,
   );
   try {
-    const rows = await session.rows<Record<'id' | 'db' | 'name' | 'intoDb' | 'into' | 'column' | 'other' | 'rule', string>>(
+    const rows = await session.rows<
+      Record<'id' | 'db' | 'name' | 'intoDb' | 'into' | 'column' | 'other' | 'rule', string>
+    >(
       `SELECT k.CONSTRAINT_NAME AS id, k.TABLE_SCHEMA AS db, k.TABLE_NAME AS name, k.REFERENCED_TABLE_SCHEMA AS intoDb,
          k.REFERENCED_TABLE_NAME AS \`into\`, k.COLUMN_NAME AS \`column\`, k.REFERENCED_COLUMN_NAME AS other, r.DELETE_RULE AS rule
        FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r

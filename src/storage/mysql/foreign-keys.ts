@@ -159,7 +159,10 @@ function unnamed(
   if (strange !== undefined)
     return `the name ${strange.name} has letters beyond ASCII, by which foreign keys are not found`;
   const key = into.find(
-    (one) => !namedBy(one, dependents).some(({ dependent: { action } }) => action === 'delete' || action === 'set_null'),
+    (one) =>
+      !namedBy(one, dependents).some(
+        ({ dependent: { action } }) => action === 'delete' || action === 'set_null',
+      ),
   );
   return key === undefined
     ? null

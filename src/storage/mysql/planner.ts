@@ -29,7 +29,8 @@ async function choose(session: Session, policy: Policy) {
   const unseen = await refuseForeignKeys(session, mapping, facts);
   const plan = await planFor(session, mapping, facts, horizon, unseen);
   if ((await probe(session, policy, horizon)) === 'nothing') return { kind: 'nothing', plan } as const;
-  const found = plan.walk === 'age' ? await byAge(session, policy, plan) : await byKey(session, mapping, plan);
+  const found =
+    plan.walk === 'age' ? await byAge(session, policy, plan) : await byKey(session, mapping, plan);
   if (found === null) return { kind: 'nothing', plan } as const;
   await guardPlan(session, mapping, found);
   return { kind: 'work', plan: found } as const;

@@ -1,10 +1,10 @@
-import { type Mapping, ownMapping } from '../../core/mapping.js';
-import { canonicalJson } from '../../core/policy.js';
+import type { Mapping } from '../../core/mapping.js';
 import { type RealTable, unfit } from './catalogue.js';
 import { everyDependent, type FoundDependent, isSameTable, losingTables } from './dependent-facts.js';
 import { kindOf } from './errors.js';
 import { type ForeignKey, foreignKeysInto, hasStrangeName, innodbKey, namedBy } from './foreign-keys.js';
 import { textSql } from './names.js';
+import { isOwnMapping } from './own-tables.js';
 import type { Session } from './session.js';
 import type { TableFacts } from './table-facts.js';
 
@@ -48,10 +48,8 @@ export async function refuseForeignKeys(
 
 function refuseUnnamed(key: ForeignKey, mapping: Mapping, messages: RealTable): void {
   const isSelf = key.from === key.into && key.into === innodbKey(messages);
-  const isOwn =
-    canonicalJson({ ...mapping, foreignKeys: null, walk: null }) ===
-    canonicalJson({ ...ownMapping, foreignKeys: null, walk: null });
-  if (key.onDelete === 'set_null' || (key.onDelete === 'cascade' && isOwn)) return;
+  const isOurs = isOwnMapping(mapping) && key.onDelete !== 'refuse';
+  if (key.onDelete === 'set_null' || isOurs) return;
   const words = `The foreign key ${key.name} of ${plain(key.from)} (${key.columns.join(', ')}) refers to ${plain(key.into)} and the mapping does not name it`;
   const consequence = isSelf
     ? key.onDelete === 'cascade'
@@ -87,7 +85,7 @@ function refuseAction(key: ForeignKey, { dependent, table, parent }: FoundDepend
       `By ${its} a young message would be deleted with the old one that it refers to (ON DELETE CASCADE); say set_null instead of leave_to_fk`,
     );
   }
-  if (action === 'keep' && key.onDelete !== 'set_null') {
+  if (action === 'keep' && (key.onDelete === 'cascade' || key.onDelete === 'refuse')) {
     throw unfit(
       'FOREIGN_KEY',
       `The mapping keeps the rows of ${table.name}, but ${its} would ${key.onDelete === 'cascade' ? 'delete them (ON DELETE CASCADE)' : 'refuse that their message goes'}; say delete or set_null, or drop the foreign key`,
@@ -95,7 +93,17 @@ function refuseAction(key: ForeignKey, { dependent, table, parent }: FoundDepend
   }
 }
 
-/** What this user may see without PROCESS: the foreign keys of tables on which it has any privilege. */
+const rules: Readonly<Record<string, ForeignKey['onDelete']>> = {
+  CASCADE: 'cascade',
+  'SET NULL': 'set_null',
+  RESTRICT: 'refuse',
+  'NO ACTION': 'refuse',
+};
+
+/**
+ * What this user may see without PROCESS: the foreign keys of tables on which it has any privilege, though not always
+ * their rules.
+ */
 async function visibleForeignKeys(
   session: Session,
   tables: readonly RealTable[],
@@ -110,7 +118,7 @@ async function visibleForeignKeys(
     >(
       `SELECT k.CONSTRAINT_NAME AS id, k.TABLE_SCHEMA AS db, k.TABLE_NAME AS name, k.REFERENCED_TABLE_SCHEMA AS intoDb,
          k.REFERENCED_TABLE_NAME AS \`into\`, k.COLUMN_NAME AS \`column\`, k.REFERENCED_COLUMN_NAME AS other, r.DELETE_RULE AS rule
-       FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+       FROM information_schema.KEY_COLUMN_USAGE k LEFT JOIN information_schema.REFERENTIAL_CONSTRAINTS r
          ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
        WHERE ${places.join(' OR ')} ORDER BY k.TABLE_SCHEMA, k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION`,
     );
@@ -123,7 +131,7 @@ async function visibleForeignKeys(
         into: innodbKey({ database: row.intoDb, name: row.into }),
         columns: [],
         referenced: [],
-        onDelete: row.rule === 'CASCADE' ? 'cascade' : row.rule === 'SET NULL' ? 'set_null' : 'refuse',
+        onDelete: rules[row.rule ?? ''] ?? 'unknown',
       };
       key.columns.push(row.column);
       key.referenced.push(row.other);

@@ -68,7 +68,7 @@ export type ForeignKey = {
   readonly columns: readonly string[];
   readonly referenced: readonly string[];
   /** What the server does when a row goes that others refer to; `refuse`: RESTRICT and NO ACTION. */
-  readonly onDelete: 'cascade' | 'set_null' | 'refuse';
+  readonly onDelete: 'cascade' | 'set_null' | 'refuse' | 'unknown';
 };
 
 /** MySQL 8 dropped the middle of the names. */

@@ -1,13 +1,16 @@
+import { StoreError } from '../../core/errors.js';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Planner } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import { limited } from './bounds.js';
+import { unfit } from './catalogue.js';
 import { eligibleSql } from './eligible.js';
 import { refuseForeignKeys } from './foreign-key-refusals.js';
 import { chooseForeignKeyMode, readShape } from './foreign-keys.js';
 import { losingTables } from './dependent-facts.js';
 import { quoted, quotedTable } from './names.js';
+import { isOwnMapping } from './own-tables.js';
 import { asking, type Sessions } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
@@ -25,7 +28,7 @@ export function plannerOf(sessions: Sessions): Planner {
 async function choose(session: Session, policy: Policy) {
   const { mapping, retentionSeconds } = policy;
   const horizon = await readHorizon(session, retentionSeconds);
-  const facts = await readTableFacts(session, mapping);
+  const facts = await factsOrWords(session, mapping);
   const unseen = await refuseForeignKeys(session, mapping, facts);
   const plan = await planFor(session, mapping, facts, horizon, unseen);
   if ((await probe(session, policy, horizon)) === 'nothing') return { kind: 'nothing', plan } as const;
@@ -83,6 +86,16 @@ async function byKey(session: Session, mapping: Mapping, plan: Plan): Promise<Pl
 async function byAge(session: Session, { mapping }: Policy, plan: Plan): Promise<Plan> {
   const { low, high } = await ageEnds(session, mapping, plan.horizon);
   return { ...plan, low: textOf(low), high: textOf(high) };
+}
+
+/** A name that the mapping has wrong is said, with the nearest right one; of our own tables none can be wrong. */
+async function factsOrWords(session: Session, mapping: Mapping): Promise<TableFacts> {
+  try {
+    return await readTableFacts(session, mapping);
+  } catch (error) {
+    const isMisspelt = error instanceof StoreError && error.kind === 'missing' && !isOwnMapping(mapping);
+    throw isMisspelt ? unfit('NAME', error.message) : error;
+  }
 }
 
 /** Database time minus retention, with microseconds, as the text that every statement gets. */

@@ -14,7 +14,8 @@ export type WalkChoice = {
 
 /**
  * Below this share of old rows the walk goes along the age's index. Each of its rows is fetched by the key, one by one;
- * the key's order reads every row of the table, but in the order in which they lie.
+ * the key's order reads every row of the table, but in the order in which they lie. (100,000 rows, text keys, two
+ * dependents each: with a tenth old 4.0 s by age and 8.4 s by key, with a fifth 20.0 s and 13.6 s.)
  */
 const mostByAge = 0.1;
 

@@ -191,6 +191,21 @@ describeMariaDb('what goes with a message on MariaDB', () => {
     expect(await world.keys('SELECT DISTINCT tenant FROM receipts')).toEqual(new Set(['0', '1', '2', '3']));
   });
 
+  test('names with letters beyond ASCII are found by the catalogue, and the checks stay on', async () => {
+    const world = await mappedWorld([
+      ...messages,
+      'CREATE TABLE `Nötizen 1` (id int PRIMARY KEY, message bigint, FOREIGN KEY (message) REFERENCES `Message` (id))',
+      'INSERT INTO `Nötizen 1` SELECT id, id FROM `Message`',
+    ]);
+    const run = await world.expectCollected(
+      mapped({ dependents: [by('delete', { table: { schema: null, name: 'Nötizen 1' } })] }),
+      'id',
+      youngOnly,
+    );
+    expect(run.plan?.foreignKeys).toBe('checked');
+    expect(run.dependentsDeleted).toEqual({ 'Nötizen 1': 200 });
+  });
+
   test('receipts by convention, in another collation, go with their own message only', async () => {
     const world = await mappedWorld([
       'CREATE TABLE `Message` (id varchar(20) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, at bigint)',

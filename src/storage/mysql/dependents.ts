@@ -1,5 +1,6 @@
 import { type Dependent, nameOf } from '../../core/mapping.js';
 import type { DependentCounts } from '../../core/run.js';
+import { PlanChanged } from '../sweep/plan-changed.js';
 import { type FrozenDependent, frozenDependents } from './dependent-facts.js';
 import { bytewise, columnsSql, Keys, type KeyRow, type Pair } from './keys.js';
 import { quoted, quotedTable } from './names.js';
@@ -19,10 +20,14 @@ export function plannedBelow({ dependent, frozen }: Planned): readonly Planned[]
   return together(dependent.dependents ?? [], frozen.below);
 }
 
+/** Never fewer than the mapping names: what is not known of a dependent must not leave its rows behind. */
 function together(dependents: readonly Dependent[], frozen: readonly FrozenDependent[]): readonly Planned[] {
-  return dependents.flatMap((dependent, place) => {
+  return dependents.map((dependent, place) => {
     const its = frozen[place];
-    return its === undefined ? [] : [{ dependent, frozen: its }];
+    if (its === undefined) {
+      throw new PlanChanged(`the plan says nothing of ${nameOf(dependent.table)}: another version made it`);
+    }
+    return { dependent, frozen: its };
   });
 }
 

@@ -24,7 +24,9 @@ export async function refuseForeignKeys(
   const every = everyDependent(dependents);
   const innodb = await foreignKeysInto(session, losing);
   const isWhole = innodb !== null && ![...losing, ...every.map(({ table }) => table)].some(hasStrangeName);
-  const keys = isWhole ? innodb : [...(innodb ?? []), ...(await visibleForeignKeys(session, losing))];
+  // InnoDB's own spelling of a strange name would be taken for another table; the catalogue knows it by its real one.
+  const spelt = (innodb ?? []).filter(({ from }) => !plain(from).includes('@'));
+  const keys = isWhole ? innodb : [...spelt, ...(await visibleForeignKeys(session, losing))];
   for (const key of keys) {
     const named = namedBy(key, every);
     if (named.length === 0) refuseUnnamed(key, mapping, messages);

@@ -76,9 +76,9 @@ export const mutants = [
     name: 'predicate not repeated in the DELETE of locked rows',
     changes: [
       {
-        file: plain,
-        from: 'WHERE ${match} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`',
-        to: 'WHERE ${match}`',
+        file: 'src/storage/postgres/delete-locked.ts',
+        from: 'WHERE ${match} AND ${collectableSql(policy, plan, held, parameters)}`',
+        to: 'WHERE ${match} AND (true OR ${collectableSql(policy, plan, held, parameters)})`',
       },
     ],
     test: dependents,
@@ -89,8 +89,8 @@ export const mutants = [
     changes: [
       {
         file: plain,
-        from: ' AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;\n  const mark',
-        to: '`;\n  const mark',
+        from: ' AND ${collectableSql(request.policy, plan, held, parameters)}`;\n  const mark',
+        to: ' AND (true OR ${collectableSql(request.policy, plan, held, parameters)})`;\n  const mark',
       },
     ],
     test: conformance,
@@ -199,7 +199,13 @@ export const mutants = [
   },
   {
     name: '(a) foreign keys that the mapping does not name are passed over',
-    changes: [{ file: foreignKeys, from: 'if (!isNamed)', to: "if (!isNamed && key.name === '')" }],
+    changes: [
+      {
+        file: foreignKeys,
+        from: 'if (!isNamed && !isHarmless',
+        to: "if (!isNamed && key.name === '' && !isHarmless",
+      },
+    ],
     test: letters,
     tests: '\\(a\\) a foreign key into',
   },

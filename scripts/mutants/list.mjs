@@ -3,6 +3,7 @@
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
 
 const batch = 'src/storage/postgres/batch.ts';
+const spanRow = 'src/storage/postgres/span-row.ts';
 const plain = 'src/storage/postgres/delete-plain.ts';
 const skipping = 'src/storage/postgres/delete-skipping-locked.ts';
 const foreignKeys = 'src/storage/postgres/foreign-keys.ts';
@@ -17,6 +18,9 @@ const dependents = 'test/guards/dependents.test.ts';
 const lost = 'test/guards/lost-connection.test.ts';
 const limits = 'test/guards/time-limits.test.ts';
 const blocks = 'test/guards/blocks.test.ts';
+const selfReference = 'test/mapping/self-reference.test.ts';
+const levels = 'test/mapping/dependents.test.ts';
+const holds = 'test/mapping/holds.test.ts';
 const resume = 'test/guards/resume.test.ts';
 
 /**
@@ -31,9 +35,9 @@ export const mutants = [
     name: 'tally in its own transaction',
     changes: [
       {
-        file: batch,
-        from: '  await budget.limit();\n  const written = await client.query',
-        to: "  await client.query('COMMIT; BEGIN');\n  const written = await client.query",
+        file: spanRow,
+        from: '  const stays = state ===',
+        to: "  await client.query('COMMIT; BEGIN');\n  const stays = state ===",
       },
     ],
     test: lost,
@@ -42,11 +46,15 @@ export const mutants = [
   {
     name: 'fence compare dropped',
     changes: [
-      { file: batch, from: 'AND s.fence = $3 AND', to: 'AND s.fence >= 0 * $3::int AND' },
       {
-        file: batch,
-        from: "AND fence = $3 AND state = 'leased' RETURNING",
-        to: "AND fence >= 0 * $3::int AND state = 'leased' RETURNING",
+        file: spanRow,
+        from: 'AND s.fence = ${span.fence} AND',
+        to: 'AND s.fence >= 0 * ${span.fence} AND',
+      },
+      {
+        file: spanRow,
+        from: "AND fence = ${span.fence} AND state = 'leased' RETURNING",
+        to: "AND fence >= 0 * ${span.fence} AND state = 'leased' RETURNING",
       },
     ],
     test: conformance,
@@ -68,9 +76,9 @@ export const mutants = [
     name: 'predicate not repeated in the DELETE of locked rows',
     changes: [
       {
-        file: plain,
-        from: 'WHERE ${match} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`',
-        to: 'WHERE ${match}`',
+        file: 'src/storage/postgres/delete-locked.ts',
+        from: 'WHERE ${match} AND ${collectableSql(policy, plan, held, parameters)}`',
+        to: 'WHERE ${match} AND (true OR ${collectableSql(policy, plan, held, parameters)})`',
       },
     ],
     test: dependents,
@@ -81,8 +89,8 @@ export const mutants = [
     changes: [
       {
         file: plain,
-        from: ' AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;\n  const mark',
-        to: '`;\n  const mark',
+        from: ' AND ${collectableSql(request.policy, plan, held, parameters)}`;\n  const mark',
+        to: ' AND (true OR ${collectableSql(request.policy, plan, held, parameters)})`;\n  const mark',
       },
     ],
     test: conformance,
@@ -90,13 +98,13 @@ export const mutants = [
   },
   {
     name: 'lost COMMIT treated as failed: its outcome is not waited for',
-    changes: [{ file: batch, from: '     FOR UPDATE OF s, t`,', to: '`,' }],
+    changes: [{ file: spanRow, from: '     FOR UPDATE OF s, t`,', to: '`,' }],
     test: lost,
     tests: 'with a COMMIT that is still under way',
   },
   {
     name: 'lost COMMIT treated as failed: its dependents are forgotten',
-    changes: [{ file: batch, from: 'FOR UPDATE OF s, t`,', to: 'FOR UPDATE OF s`,' }],
+    changes: [{ file: spanRow, from: 'FOR UPDATE OF s, t`,', to: 'FOR UPDATE OF s`,' }],
     test: lost,
     tests: 'with a COMMIT that is still under way',
   },
@@ -157,7 +165,7 @@ export const mutants = [
         to: '`idle_in_transaction_session_timeout=${0 * idleInTransactionMs}`',
       },
       {
-        file: batch,
+        file: spanRow,
         from: "= '${idleInTransactionMs}ms'`",
         to: "= '${0 * idleInTransactionMs}ms'`",
       },
@@ -170,8 +178,8 @@ export const mutants = [
     changes: [
       {
         file: batch,
-        from: 'if (result.skipped > 0 && !stays) await park(',
-        to: 'if (result.skipped < 0 && !stays) await park(',
+        from: 'if (result.skipped > 0 && !stays) await parkSpan(',
+        to: 'if (result.skipped < 0 && !stays) await parkSpan(',
       },
     ],
     test: limits,
@@ -191,7 +199,13 @@ export const mutants = [
   },
   {
     name: '(a) foreign keys that the mapping does not name are passed over',
-    changes: [{ file: foreignKeys, from: 'if (!isNamed)', to: "if (!isNamed && key.name === '')" }],
+    changes: [
+      {
+        file: foreignKeys,
+        from: 'if (!isNamed && !isHarmless',
+        to: "if (!isNamed && key.name === '' && !isHarmless",
+      },
+    ],
     test: letters,
     tests: '\\(a\\) a foreign key into',
   },
@@ -295,7 +309,7 @@ export const mutants = [
   {
     name: 'a rewritten table is walked on',
     changes: [
-      { file: guards, from: "if (rows[0]?.file !== plan.guards['file'])", to: "if (rows[0]?.file === '')" },
+      { file: spanRow, from: 'guards.unshift(`${file} <> ', to: 'guards.unshift(`false AND ${file} <> ' },
     ],
     test: blocks,
     tests: 'begins anew when the table is rewritten in mid-run: VACUUM FULL letters, uuid key, with 2900',
@@ -325,8 +339,8 @@ export const mutants = [
     changes: [
       {
         file: skipping,
-        from: 'WHERE ${where} AND d.ctid NOT IN (SELECT ctid FROM free)`',
-        to: 'WHERE ${where} AND d.ctid NOT IN (SELECT ctid FROM free) AND false`',
+        from: 'NOT IN (SELECT t, c FROM free)`',
+        to: 'NOT IN (SELECT t, c FROM free) AND false`',
       },
     ],
     test: dependents,
@@ -336,7 +350,7 @@ export const mutants = [
     name: 'a statement may take as long as it likes',
     changes: [
       {
-        file: batch,
+        file: spanRow,
         from: "`SET LOCAL statement_timeout = '${budget.totalMs}ms'`",
         to: "`SET LOCAL statement_timeout = '${0 * budget.totalMs}ms'`",
       },
@@ -360,7 +374,7 @@ export const mutants = [
     name: 'a lock is waited for without a limit of its own',
     changes: [
       {
-        file: batch,
+        file: spanRow,
         from: "`SET LOCAL lock_timeout = '${budget.lockWaitMs}ms'`",
         to: "`SET LOCAL lock_timeout = '${0 * budget.lockWaitMs}ms'`",
       },
@@ -387,5 +401,106 @@ export const mutants = [
     ],
     test: resume,
     tests: 'ends on another server than it began on',
+  },
+  {
+    name: 'a reference of the messages to themselves is cleared before the message is locked',
+    changes: [
+      {
+        file: 'src/storage/postgres/dependents.ts',
+        from: 'WHERE ${where} ${lock})',
+        to: "WHERE ${where} ${lock === 'FOR UPDATE' ? '' : lock})",
+      },
+    ],
+    test: selfReference,
+    tests: 'waits and is refused by its own check \\(checked, skipping locked rows: false',
+  },
+  {
+    name: 'a reference of the messages to themselves is not cleared',
+    changes: [
+      {
+        file: 'src/storage/postgres/levels.ts',
+        from: "return action === 'delete' || action === 'set_null';",
+        to: "return action === 'delete';",
+      },
+    ],
+    test: selfReference,
+    tests: 'is cleared in the messages that stay, and only the old go \\(checked',
+  },
+  {
+    name: 'a reference of the messages to themselves that nobody names is passed over',
+    changes: [
+      {
+        file: 'src/storage/postgres/named-foreign-keys.ts',
+        from: 'if (words !== null) throw unfit(',
+        to: "if (words === '') throw unfit(",
+      },
+    ],
+    test: 'test/mapping/refusals.test.ts',
+    tests: 'a reference to itself with CASCADE that nobody names',
+  },
+  {
+    name: 'the second level is left out',
+    changes: [
+      {
+        file: 'src/storage/postgres/dependents.ts',
+        from: '      await below(level.place, gone);\n',
+        to: "      if (level.place === '') await below(level.place, gone);\n",
+      },
+    ],
+    test: levels,
+    tests: 'two levels down \\(messages_first, delete',
+  },
+  {
+    name: 'the hold list is left out',
+    changes: [
+      {
+        file: 'src/storage/postgres/held.ts',
+        from: "return holds === '' ? eligible",
+        to: "return holds !== '' ? eligible",
+      },
+    ],
+    test: holds,
+    tests: 'keeps what it names',
+  },
+  {
+    name: 'the hold list is read before the span is locked',
+    changes: [
+      {
+        file: 'src/storage/postgres/span-row.ts',
+        from: '    heldSql,\n  );\n  const answers = await inOneTrip(client, statements);',
+        to: '    heldSql,\n  );\n  const early = (await client.query(heldSql)).rows;\n  const answers = await inOneTrip(client, statements);',
+      },
+      {
+        file: 'src/storage/postgres/span-row.ts',
+        from: 'const held = answers.at(-1)?.rows[0] as Held | undefined;',
+        to: 'const held = early[0] as Held | undefined;',
+      },
+    ],
+    test: holds,
+    tests: 'had to wait for its span',
+  },
+  {
+    name: 'an addition to the hold list waits for nobody',
+    changes: [
+      {
+        file: 'src/storage/ledger/holds.ts',
+        from: "where('span.state', '=', 'leased')",
+        to: "where('span.state', '=', 'closed')",
+      },
+    ],
+    test: holds,
+    tests: 'is waited for by name',
+  },
+  {
+    name: 'a new foreign key into the messages is passed over with the checks on',
+    changes: [
+      {
+        file: 'src/storage/postgres/span-row.ts',
+        from: '  guards.unshift(...tableGuards(plan));\n',
+        to: '  guards.unshift(...tableGuards(plan).slice(9));\n',
+      },
+    ],
+    test: 'test/mapping/refusals.test.ts',
+    tests: 'ends as failed with its true count when the table is referred to',
   },
 ];

@@ -43,7 +43,8 @@ type Setting = {
 /** The classes of statements at which the crash tests strike, by what the SQL says whatever its quoting. */
 export const statements = {
   messageDelete: (seen: Seen) => /\bDELETE\s+FROM\s+(?:"?\w+"?\.)?"?messages\b/i.test(seen.text),
-  commit: (seen: Seen) => /^\s*(\/\*.*?\*\/\s*)?COMMIT\b/is.test(seen.text),
+  /** Alone, or as the last of a message with several statements. */
+  commit: (seen: Seen) => /(?:^|;)\s*(\/\*.*?\*\/\s*)?COMMIT\b/is.test(seen.text),
   begin: (seen: Seen) => /^\s*(\/\*.*?\*\/\s*)?(BEGIN|START\s+TRANSACTION)\b/is.test(seen.text),
   /** Only the ending of a run writes its outcome. */
   ending: (seen: Seen) => /\bUPDATE\b[^;]*?\brun\b[^;]*?\bSET\b[^;]*?\boutcome\b/is.test(seen.text),

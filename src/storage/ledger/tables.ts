@@ -16,6 +16,7 @@ export type Tables = {
   setting: { name: string; value: string };
   user: UserTable;
   revoked_token: { id: string; expires_at: Date };
+  hold: { kind: 'key' | 'contact'; value: string; made_by: string; made_at: Date };
 };
 
 type LedgerTable = {

@@ -75,6 +75,7 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
     state: stays ? 'open' : isDone ? 'done' : 'leased',
     busyMs: range.isEmpty ? 0 : performance.now() - lockedFrom,
     before: seen.dependents,
+    isHeld: seen.isHeld,
   });
   if (!isOurs) return rollback(session, { kind: 'lost' });
   tell?.('committing');

@@ -5,7 +5,8 @@ import type { Session } from './session.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
 export const schemaVersion = 2;
-const oldestWorking = 1;
+/** Version 1 knows no hold list: it would delete what is on it. */
+const oldestWorking = 2;
 
 /** ASCII and compared byte by byte: ids, names and states. */
 const ascii = (length: number): string => `varchar(${length}) CHARACTER SET ascii COLLATE ascii_bin`;
@@ -102,11 +103,11 @@ export async function migrate(session: Session): Promise<LedgerState> {
   const found = await readLedgerState(session);
   if (found.version >= schemaVersion) return found;
   for (const statement of statements) await session.write(statement);
-  // Whoever comes second changes nothing: the store's id is the first one's.
+  // Whoever comes second changes no id: the store's is the first one's. A version never goes back.
   await session.write(
     `INSERT INTO ${own('ledger')} (one, store_id, \`schema\`, oldest)
      VALUES (1, ${textSql(randomBytes(16).toString('hex'))}, ${schemaVersion}, ${oldestWorking})
-     ON DUPLICATE KEY UPDATE \`schema\` = GREATEST(\`schema\`, ${schemaVersion})`,
+     ON DUPLICATE KEY UPDATE oldest = GREATEST(oldest, ${oldestWorking}), \`schema\` = GREATEST(\`schema\`, ${schemaVersion})`,
   );
   return readLedgerState(session);
 }

@@ -104,6 +104,8 @@ export type SpanChange = {
   readonly busyMs: number;
   /** What the tally said of dependents. */
   readonly before: DependentCounts;
+  /** Whether the statements asked the hold list. */
+  readonly isHeld: boolean;
 };
 
 /** 0.5 s doubling to 30 s: an application's transaction is over long before; one that is not costs little. */
@@ -137,8 +139,12 @@ export async function writeSpan(
     `UPDATE ${own('span')} SET cursor_key = ${textSql(cursor)}, batches = batches + 1, deleted = deleted + ${result.deleted},
        ${stays ? `due_at = UTC_TIMESTAMP(6) + ${parkedWait}, attempts = attempts + 1` : 'attempts = 0'},
        skipped = ${skipped}, lease_until = UTC_TIMESTAMP(6) + INTERVAL ${Math.round(leaseMs)}000 MICROSECOND, state = '${state}'
-     WHERE ${spanIs(request)}${inside}`,
+     WHERE ${spanIs(request)}${inside}${change.isHeld ? '' : ` AND NOT EXISTS (SELECT 1 FROM ${own('hold')})`}`,
   );
+  // The list was seen empty by the statement that took the span's lock, perhaps before it had it.
+  if (moved !== 1 && !change.isHeld && (await hasHolds(session))) {
+    throw new StoreError('conflict', '', 'end a batch', 'a hold was written meanwhile', undefined);
+  }
   if (moved !== 1) return false;
   const counted = await session.write(
     `UPDATE ${own('tally')} SET deleted = deleted + ${result.deleted}, batches = batches + 1,
@@ -146,6 +152,10 @@ export async function writeSpan(
      WHERE ${tallyIs(request)}${inside}`,
   );
   return counted === 1;
+}
+
+async function hasHolds(session: Session): Promise<boolean> {
+  return (await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`)).length > 0;
 }
 
 function added(before: DependentCounts, more: DependentCounts): DependentCounts {

@@ -1,4 +1,5 @@
 import type { OwnTables, Store } from '../../core/ports.js';
+import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
@@ -28,6 +29,7 @@ export function mysqlStore(sessions: Sessions): Store {
     planner: plannerOf(sessions),
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
+    holds: holdsOf(dialect),
     ownTables: ownTablesOf(sessions),
     async prepare(options) {
       const facts = await prepareDatabase(sessions, options);

@@ -32,8 +32,14 @@ export class LockBudget {
   /** Call before every further statement of the transaction. Nothing left of D: the batch gives up. */
   async limit(): Promise<void> {
     if (this.#startedAt === null) return;
-    this.#roundTrips += this.#hasTimeLimits ? 2 : 1;
-    if (!this.#hasTimeLimits) return;
+    const [limit] = this.limits();
+    this.#roundTrips += limit === undefined ? 1 : 2;
+    if (limit !== undefined) await this.#client.query(limit);
+  }
+
+  /** The same for statements that are sent in one message: what must stand in front of them. */
+  limits(): readonly string[] {
+    if (this.#startedAt === null || !this.#hasTimeLimits) return [];
     const leftMs = Math.floor(this.totalMs - this.heldMs());
     if (leftMs < 1) {
       throw new StoreError(
@@ -44,7 +50,7 @@ export class LockBudget {
         undefined,
       );
     }
-    await this.#client.query(`SET LOCAL statement_timeout = '${leftMs}ms'`);
+    return [`SET LOCAL statement_timeout = '${leftMs}ms'`];
   }
 
   /** Statements sent since the first row lock, with those that set a limit. */

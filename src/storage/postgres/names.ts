@@ -6,6 +6,11 @@ export function quoted(name: string): string {
   return pg.escapeIdentifier(name);
 }
 
+/** A text as a literal, for messages of several statements, which take no parameters. */
+export function textSql(value: string): string {
+  return pg.escapeLiteral(value);
+}
+
 export function quotedTable(table: TableName): string {
   return table.schema === null ? quoted(table.name) : `${quoted(table.schema)}.${quoted(table.name)}`;
 }

@@ -7,6 +7,7 @@ const commands = [
   'serve',
   'gc',
   'status',
+  'hold',
   'doctor',
   'migrate',
   'seed',

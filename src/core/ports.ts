@@ -245,6 +245,7 @@ export interface Store {
   readonly outbox: Outbox;
   readonly home: Home;
   readonly ownTables: OwnTables;
+  readonly holds: HoldBook;
   /**
    * Connects, refuses a table that is not ours and an unknown schema version (Refusal), migrates.
    * Throws StoreError `unreachable` when there is no server; may be called again.

@@ -12,6 +12,8 @@ export type MariadbTrap = {
   /** `hold`: the statement stays here; `hold answer`: it goes on, and nothing comes back on that connection. */
   readonly action: 'pass' | 'hold' | 'hold answer';
   readonly onHit?: () => void;
+  /** With `hold`: when the statement is let go after all. */
+  readonly until?: Promise<unknown>;
 };
 
 export type ArmedMariadbTrap = { waitForHit(deadlineMs: number): Promise<void> };
@@ -154,13 +156,14 @@ export class MariadbProxy {
       const packet = link.pending.subarray(0, length);
       link.pending = link.pending.subarray(length);
       const isQuery = packet[3] === 0 && packet[4] === comQuery;
-      if (isQuery && this.#strike(link, packet.toString('utf8', 5))) return;
+      if (isQuery && this.#strike(link, packet)) return;
       link.server.write(packet);
     }
   }
 
   /** True: the statement is kept back. */
-  #strike(link: Open, text: string): boolean {
+  #strike(link: Open, packet: Buffer): boolean {
+    const text = packet.toString('utf8', 5);
     const setting = [...this.#settings].find(({ trap }) => trap.match(text, link));
     link.inTransaction = /^(commit|rollback)$/i.test(text)
       ? []
@@ -177,6 +180,11 @@ export class MariadbProxy {
     link.isMute = setting.trap.action === 'hold answer';
     setting.trap.onHit?.();
     setting.tell();
+    void setting.trap.until?.then(() => {
+      link.isHeld = false;
+      link.server.write(packet);
+      this.#forward(link);
+    });
     return link.isHeld;
   }
 }

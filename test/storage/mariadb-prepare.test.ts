@@ -190,8 +190,15 @@ test('the alias of a predicate becomes the name of the table only where that is 
   expect(withoutAlias("m.`state` = 'it''s m.x' AND `m`.a > 2 AND x.m = 3 AND am.b = 4", 't')).toBe(
     "`t`.`state` = 'it''s m.x' AND `t`.a > 2 AND x.m = 3 AND am.b = 4",
   );
+  expect(withoutAlias('EXISTS (SELECT 1 FROM `u` WHERE u.id = m.id AND u.m = 1)', 't')).toBe(
+    'EXISTS (SELECT 1 FROM `u` WHERE u.id = `t`.id AND u.m = 1)',
+  );
   for (const predicate of [
-    'EXISTS (SELECT 1 FROM u WHERE u.id = m.id)',
+    'EXISTS (SELECT 1 FROM T WHERE reply = m.id)',
+    'EXISTS (SELECT 1 FROM u AS `t` WHERE t.id = m.id)',
+    'EXISTS (SELECT 1 FROM u m WHERE m.id = 1)',
+    'EXISTS (SELECT 1 FROM m WHERE id = 1)',
+    'EXISTS (WITH m AS (SELECT 1 AS id) SELECT 1)',
     'm.a = 1 -- m.b',
     'm.a = 1 # x',
     'm.a /* x */ = 1',

@@ -16,6 +16,7 @@ export type Tables = {
   setting: { name: string; value: string };
   user: UserTable;
   revoked_token: { id: string; expires_at: Date };
+  hold: { kind: 'key' | 'contact'; value: string; made_by: string; made_at: Date };
 };
 
 type LedgerTable = {
@@ -40,7 +41,7 @@ type RunTable = {
   policy_hash: string;
   server: string;
   horizon: string | null;
-  walk: 'key' | 'blocks' | null;
+  walk: 'key' | 'age' | 'blocks' | null;
   low_key: string | null;
   high_key: string | null;
   plan: string | null;

@@ -3,7 +3,7 @@ import type { Plan } from '../../core/run.js';
 import type { Clock } from '../../kit/clock.js';
 import { boundOf } from './keys.js';
 import { isProcessed } from './sweep.js';
-import type { Tables } from './tables.js';
+import { isHeld, type Tables } from './tables.js';
 
 /** Horizon = the clock's now less the retention; the range = every key that exists now. */
 export function createPlanner(tables: Tables, clock: Clock): Planner {
@@ -25,7 +25,9 @@ export function createPlanner(tables: Tables, clock: Clock): Planner {
         guards: {},
         why: 'In memory there is one order, that of the key.',
       };
-      const some = [...tables.messages.values()].some((message) => isProcessed(message, horizon));
+      const some = [...tables.messages].some(
+        ([key, message]) => isProcessed(message, horizon) && !isHeld(tables, key, message),
+      );
       return { kind: some ? 'work' : 'nothing', plan };
     },
   };

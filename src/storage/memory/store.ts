@@ -2,6 +2,7 @@ import { nameOf, ownMapping } from '../../core/mapping.js';
 import type { Store } from '../../core/ports.js';
 import { systemClock, type Clock } from '../../kit/clock.js';
 import { createHistory } from './history.js';
+import { createHolds } from './holds.js';
 import { createHome } from './home.js';
 import { createNodes } from './nodes.js';
 import { createOutbox } from './outbox.js';
@@ -31,6 +32,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     planner: createPlanner(tables, clock),
     outbox: createOutbox(tables, clock),
     home: createHome(tables.home, clock),
+    holds: createHolds(tables, clock),
     ownTables: createOwnTables(tables, clock),
     async prepare() {
       return {

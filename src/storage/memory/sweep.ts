@@ -1,6 +1,6 @@
 import type { BatchRequest, Sweep } from '../../core/ports.js';
 import type { Clock } from '../../kit/clock.js';
-import { leasedSpan, tallyOf, type MessageRow, type SpanRow, type Tables } from './tables.js';
+import { isHeld, leasedSpan, tallyOf, type MessageRow, type SpanRow, type Tables } from './tables.js';
 
 /**
  * T6, the only writer of messages: the fence is checked, rows and dependents go, tally and cursor move, the lease is
@@ -18,7 +18,8 @@ export function createSweep(tables: Tables, clock: Clock, dependentName: string)
       const to = endOfBatch(tables, span, request);
       const horizon = Date.parse(plan.horizon);
       const victims = [...tables.messages].filter(
-        ([key, message]) => key > span.cursor && key <= to && isProcessed(message, horizon),
+        ([key, message]) =>
+          key > span.cursor && key <= to && isProcessed(message, horizon) && !isHeld(tables, key, message),
       );
       tell?.('deleting');
       tell?.('deleted');

@@ -1,5 +1,5 @@
 import type { Policy } from '../../core/policy.js';
-import type { User } from '../../core/ports.js';
+import type { HoldEntry, User } from '../../core/ports.js';
 import type { Outcome, Plan, RunForm, RunState, SpanKind } from '../../core/run.js';
 import type { ApplicationSettings } from '../../core/settings.js';
 
@@ -19,9 +19,15 @@ export type Tables = {
   readonly tallies: TallyRow[];
   readonly outbox: Map<string, OutboxRow>;
   readonly home: HomeRows;
+  /** By kind and value, in the order in which they were made. */
+  readonly holds: Map<string, HoldEntry & { readonly by: string; readonly at: Date }>;
 };
 
-export type MessageRow = { readonly processedAt: number | null; receipts: number };
+export type MessageRow = {
+  readonly processedAt: number | null;
+  receipts: number;
+  readonly contact?: string;
+};
 
 export type NodeRow = {
   readonly name: string;
@@ -121,7 +127,13 @@ export function createTables(): Tables {
     tallies: [],
     outbox: new Map(),
     home: { settings: null, secrets: new Map(), users: new Map(), revoked: new Map() },
+    holds: new Map(),
   };
+}
+
+/** Whether the hold list names this message. */
+export function isHeld({ holds }: Tables, key: number, { contact }: MessageRow): boolean {
+  return holds.has(`key ${key}`) || (contact !== undefined && holds.has(`contact ${contact}`));
 }
 
 export function activeRun(tables: Tables): RunRow | undefined {

@@ -24,7 +24,7 @@ export async function nextRange(
   const units = Math.max(1, Math.round(size));
   const from = boundOf(cursor);
   const top = boundOf(high);
-  if (span.kind !== 'parked' && isDense(plan)) {
+  if (span.kind !== 'parked' && isDense(mapping, plan)) {
     let start: Bound | null = from;
     if (skipGap || from.length === 0) {
       const next = await keyAfter(session, mapping, plan, from, top, 1);

@@ -57,9 +57,10 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
   const lockedFrom = performance.now();
   if (!range.isEmpty) {
     tell?.('deleting');
+    const work = { ...request, isHeld: seen.isHeld };
     result = skipLocked
-      ? await deleteSkippingLocked(session, request, range)
-      : await deletePlain(session, request, range);
+      ? await deleteSkippingLocked(session, work, range)
+      : await deletePlain(session, work, range);
     tell?.('deleted');
   }
   const workMs = range.isEmpty ? 0 : performance.now() - lockedFrom;
@@ -74,6 +75,7 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
     state: stays ? 'open' : isDone ? 'done' : 'leased',
     busyMs: range.isEmpty ? 0 : performance.now() - lockedFrom,
     before: seen.dependents,
+    isHeld: seen.isHeld,
   });
   if (!isOurs) return rollback(session, { kind: 'lost' });
   tell?.('committing');

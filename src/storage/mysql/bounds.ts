@@ -7,17 +7,27 @@ import { eligibleSql } from './eligible.js';
 import { kindOf } from './errors.js';
 import { quoted, quotedTable } from './names.js';
 import { asking, type Sessions } from './pool.js';
-import { asText, type Bound, boundOf, isDense, keyColumns, keyTypes, rangeSql, textOf } from './range.js';
+import {
+  asText,
+  type Bound,
+  boundOf,
+  columnTypes,
+  isDense,
+  rangeSql,
+  textOf,
+  walkColumns,
+  walkOrder,
+} from './range.js';
 import type { Session } from './session.js';
 
 /** An index probe for a pivot walks that many entries at most (about 20 ms); a chunk is then a little smaller. */
 const farthestProbe = 50_000;
 
-/** The walking order of a table of this family: its key, which InnoDB keeps its rows by. */
+/** The walking order of a table of this family: its key, which InnoDB keeps its rows by, or an index on the age. */
 export function boundsOf(sessions: Sessions): Bounds {
   return {
     pivot: ({ mapping }, plan, cursor, high, chunk) =>
-      isDense(plan) && boundOf(cursor).length > 0
+      isDense(mapping, plan) && boundOf(cursor).length > 0
         ? Promise.resolve(addedPivot(boundOf(cursor), boundOf(high), chunk))
         : asking(sessions.sweep, 'choose where to split a span', (session) =>
             probedPivot(session, mapping, plan, cursor, high, chunk.units),
@@ -67,24 +77,35 @@ async function probedPivot(
   return to === null || textOf(to) === high ? null : textOf(to);
 }
 
-/** The key as text columns `k0`, `k1`, … */
-export function keyAsText(mapping: Mapping, plan: Plan): string {
-  const types = keyTypes(plan);
-  return keyColumns(mapping)
-    .map((column, place) => `${asText(column, types[place] ?? 'varchar')} AS k${place}`)
+/** Columns of the message as text: `k0`, `k1`, … */
+export function columnsAsText(columns: readonly string[], plan: Plan): string {
+  const types = columnTypes(plan);
+  return columns
+    .map((column, place) => `${asText(`m.${quoted(column)}`, types[column] ?? 'varchar')} AS k${place}`)
     .join(', ');
 }
 
-export function boundFrom(row: Readonly<Record<string, unknown>>, mapping: Mapping): Bound {
-  return mapping.key.map((_, place) => String(row[`k${place}`]));
+/** The place of a row in the walking order, as text columns `k0`, `k1`, … */
+export function placeAsText(mapping: Mapping, plan: Plan): string {
+  return columnsAsText(walkOrder(mapping, plan), plan);
 }
 
-/** The table and its key's index, which no statistics may talk the server out of. */
+export function boundFrom(row: Readonly<Record<string, unknown>>, mapping: Mapping, plan: Plan): Bound {
+  return walkOrder(mapping, plan).map((_, place) => String(row[`k${place}`]));
+}
+
+/** The table by the index of its walking order, which no statistics may talk the server out of. */
 export function walkedTable(mapping: Mapping, plan: Plan): string {
+  const index = plan.walk === 'age' ? plan.guards['age_index'] : plan.guards['key_index'];
+  return `${quotedTable(mapping.table)} AS m FORCE INDEX (${quoted(index ?? 'PRIMARY')})`;
+}
+
+/** The table by its key, whatever the walk: for rows that are named one by one. */
+export function keyedTable(mapping: Mapping, plan: Plan): string {
   return `${quotedTable(mapping.table)} AS m FORCE INDEX (${quoted(plan.guards['key_index'] ?? 'PRIMARY')})`;
 }
 
-/** The `count`-th key after `from` and not above `high`; null when there are fewer. */
+/** The place of the `count`-th row after `from` and not above `high`; null when there are fewer. */
 export async function keyAfter(
   session: Session,
   mapping: Mapping,
@@ -94,11 +115,11 @@ export async function keyAfter(
   count: number,
 ): Promise<Bound | null> {
   const rows = await session.rows<Record<string, unknown>>(
-    `SELECT ${keyAsText(mapping, plan)} FROM ${walkedTable(mapping, plan)}
+    `SELECT ${placeAsText(mapping, plan)} FROM ${walkedTable(mapping, plan)}
      WHERE ${rangeSql(mapping, plan, from, high)}
-     ORDER BY ${keyColumns(mapping).join(', ')} LIMIT 1 OFFSET ${Math.max(0, Math.round(count) - 1)}`,
+     ORDER BY ${walkColumns(mapping, plan).join(', ')} LIMIT 1 OFFSET ${Math.max(0, Math.round(count) - 1)}`,
   );
-  return rows[0] === undefined ? null : boundFrom(rows[0], mapping);
+  return rows[0] === undefined ? null : boundFrom(rows[0], mapping, plan);
 }
 
 /** A SELECT that ends by itself after `ms`; null when it did. */
@@ -128,7 +149,7 @@ async function anythingLeft(session: Session, policy: Policy, plan: Plan, limitM
   return rows === null ? null : rows.length > 0;
 }
 
-/** A slice in key order; its last one is open above. */
+/** A slice in walking order; its last one is open above. */
 async function leftIn(
   session: Session,
   policy: Policy,
@@ -142,10 +163,10 @@ async function leftIn(
   const next = await keyAfter(session, mapping, plan, from, boundOf(high), units);
   const to = next ?? boundOf(high);
   const where = `${rangeSql(mapping, plan, from, next === null ? [] : to)} AND ${eligibleSql(policy, plan.horizon)}`;
-  const columns = keyColumns(mapping);
+  const columns = walkColumns(mapping, plan);
   const edge = (direction: 'ASC' | 'DESC') =>
     session.rows<Record<string, unknown>>(
-      `SELECT ${keyAsText(mapping, plan)} FROM ${walkedTable(mapping, plan)} WHERE ${where}
+      `SELECT ${placeAsText(mapping, plan)} FROM ${walkedTable(mapping, plan)} WHERE ${where}
        ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')} LIMIT 1`,
     );
   const last = (await edge('DESC'))[0];
@@ -153,6 +174,6 @@ async function leftIn(
     to: textOf(to),
     end: next === null,
     // From the slice's own start: the bound before the first row left is exclusive, and a key has no predecessor.
-    left: last === undefined ? null : { low: cursor, high: textOf(boundFrom(last, mapping)) },
+    left: last === undefined ? null : { low: cursor, high: textOf(boundFrom(last, mapping, plan)) },
   };
 }

@@ -1,40 +1,43 @@
-import { StoreError } from '../../core/errors.js';
-import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { withoutAlias } from './alias.js';
 import type { WalkRange } from './batch-range.js';
-import { walkedTable } from './bounds.js';
+import { keyedTable, walkedTable } from './bounds.js';
 import { deleteDependents } from './dependents.js';
-import { Keys, type KeyRow, neededSql } from './keys.js';
-import { eligibleSql } from './eligible.js';
-import { comment, quoted, quotedTable } from './names.js';
+import { Keys, type KeyRow } from './keys.js';
+import { quoted, quotedTable } from './names.js';
 import { noWait } from './no-wait.js';
-import { rangeSql } from './range.js';
+import { rangeSql, walkOrder } from './range.js';
 import type { Session } from './session.js';
+import {
+  eligibleIn,
+  eligibleNow,
+  keyPairs,
+  marked,
+  mustBeSame,
+  neededColumns,
+  neededSql,
+  stillEligible,
+  type Work,
+} from './work.js';
 
 /**
  * The common case: nobody holds a row of the range, which is deleted by its ends with the predicate repeated. At READ
  * COMMITTED a row that does not match is let go at once, so nothing stays locked but what goes.
  */
-export async function deletePlain(
-  session: Session,
-  request: BatchRequest,
-  range: WalkRange,
-): Promise<Deleted> {
-  const { plan } = request;
-  if (plan.foreignKeys === 'checked') return deleteChecked(session, request, range);
-  const isUnchecked = plan.foreignKeys === 'messages_first';
-  if (isUnchecked) {
+export async function deletePlain(session: Session, work: Work, range: WalkRange): Promise<Deleted> {
+  const { plan } = work;
+  if (plan.foreignKeys === 'checked') return deleteChecked(session, work, range);
+  if (plan.foreignKeys === 'messages_first') {
     const keys =
-      (await deleteReturning(session, request, range)) ?? (await lockThenDelete(session, request, range));
-    const dependents = await deleteDependents(session, request, keys);
+      (await deleteReturning(session, work, range)) ?? (await lockThenDelete(session, work, range));
+    const dependents = await deleteDependents(session, work, keys);
     return { deleted: keys.count, dependents, skipped: 0 };
   }
   if (!session.can.zeroLockWait) {
-    const keys = await lockThenDelete(session, request, range);
+    const keys = await lockThenDelete(session, work, range);
     return { deleted: keys.count, dependents: {}, skipped: 0 };
   }
-  const deleted = await session.write(marked(request, noWait(session, deleteRange(request, range))));
+  const deleted = await session.write(marked(work, noWait(session, deleteRange(work, range))));
   return { deleted, dependents: {}, skipped: 0 };
 }
 
@@ -43,33 +46,24 @@ export async function deletePlain(
  * index hint; `IS TRUE` around the predicate leaves the server no index but the key's. (At the end of a run, with few
  * eligible rows left, it would take the age's index and lock rows all over the table.)
  */
-async function deleteReturning(
-  session: Session,
-  { policy, plan, run, span }: BatchRequest,
-  range: WalkRange,
-): Promise<Keys | null> {
-  const { mapping } = policy;
-  if (!session.can.returning || plan.guards['key_index'] !== 'PRIMARY') return null;
+async function deleteReturning(session: Session, work: Work, range: WalkRange): Promise<Keys | null> {
+  const { plan } = work;
+  const { mapping } = work.policy;
+  if (!session.can.returning || plan.walk !== 'key' || plan.guards['key_index'] !== 'PRIMARY') return null;
   const { name } = mapping.table;
-  const predicate = withoutAlias(eligibleSql(policy, plan.horizon), name);
+  const predicate = withoutAlias(eligibleNow(work), name);
   if (predicate === null) return null;
-  const columns = mapping.key.map((column) => `${quoted(name)}.${quoted(column)}`);
+  const columns = walkOrder(mapping, plan).map((column) => `${quoted(name)}.${quoted(column)}`);
   const statement = `DELETE FROM ${quotedTable(mapping.table)}
     WHERE ${rangeSql(mapping, plan, range.from, range.to, columns)} AND (${predicate}) IS TRUE
     RETURNING ${neededSql(mapping, plan, '')}`;
-  const rows = await session.rows<KeyRow>(`${comment(run.id, span.no)} ${noWait(session, statement, true)}`);
-  return new Keys(mapping, plan, rows);
+  const rows = await session.rows<KeyRow>(marked(work, noWait(session, statement, true)));
+  return new Keys(neededColumns(mapping), rows);
 }
 
-async function lockThenDelete(session: Session, request: BatchRequest, range: WalkRange): Promise<Keys> {
-  const keys = await lockKeys(session, request, range, 'NOWAIT');
-  const isUnchecked = request.plan.foreignKeys === 'messages_first';
-  if (keys.count > 0) {
-    const deleted = await session.write(
-      marked(request, noWait(session, deleteRange(request, range), isUnchecked)),
-    );
-    mustBeSame(keys, deleted);
-  }
+async function lockThenDelete(session: Session, work: Work, range: WalkRange): Promise<Keys> {
+  const keys = await lockKeys(session, work, range, 'NOWAIT');
+  if (keys.count > 0) await deleteLocked(session, work, keys);
   return keys;
 }
 
@@ -78,64 +72,47 @@ async function lockThenDelete(session: Session, request: BatchRequest, range: Wa
  * in a statement that sees what was committed before; then delete exactly these rows. The dependents of a row that
  * is not locked are never touched: a reference committed in between would be cascaded away, uncounted.
  */
-async function deleteChecked(session: Session, request: BatchRequest, range: WalkRange): Promise<Deleted> {
-  const keys = await lockKeys(session, request, range, 'NOWAIT');
+async function deleteChecked(session: Session, work: Work, range: WalkRange): Promise<Deleted> {
+  const keys = await lockKeys(session, work, range, 'NOWAIT');
   if (keys.count === 0) return { deleted: 0, dependents: {}, skipped: 0 };
-  const dependents = await deleteDependents(session, request, keys);
-  const deleted = await deleteLocked(session, request, keys);
+  const dependents = await deleteDependents(session, work, keys);
+  const deleted = await deleteLocked(session, work, keys);
   return { deleted, dependents, skipped: 0 };
 }
 
 /** Locks the eligible messages of a range and gives their keys. */
 export async function lockKeys(
   session: Session,
-  request: BatchRequest,
+  work: Work,
   range: WalkRange,
   how: 'NOWAIT' | 'SKIP LOCKED',
 ): Promise<Keys> {
-  const { policy, plan } = request;
+  const { policy, plan } = work;
   const rows = await session.rows<KeyRow>(
     marked(
-      request,
+      work,
       `SELECT ${neededSql(policy.mapping, plan, 'm.')} FROM ${walkedTable(policy.mapping, plan)}
-       WHERE ${eligibleIn(request, range)} FOR UPDATE ${how}`,
+       WHERE ${eligibleIn(work, range)} FOR UPDATE ${how}`,
     ),
   );
-  return new Keys(policy.mapping, plan, rows);
+  return new Keys(neededColumns(policy.mapping), rows);
 }
 
-/** Deletes the rows that this transaction has locked, with the predicate repeated. */
-export async function deleteLocked(session: Session, request: BatchRequest, keys: Keys): Promise<number> {
-  const { policy, plan } = request;
-  const statement = `DELETE m FROM ${walkedTable(policy.mapping, plan)}
-    WHERE ${keys.matchSql()} AND ${eligibleSql(policy, plan.horizon)}`;
-  const deleted = await session.write(
-    marked(request, noWait(session, statement, plan.foreignKeys === 'messages_first')),
-  );
-  mustBeSame(keys, deleted);
+/** Deletes the rows that this transaction has locked. */
+export async function deleteLocked(session: Session, work: Work, keys: Keys): Promise<number> {
+  const { policy, plan } = work;
+  let deleted = 0;
+  for (const some of keys.slices()) {
+    const statement = `DELETE m FROM ${keyedTable(policy.mapping, plan)}
+      WHERE ${some.matchSql(keyPairs(policy.mapping, plan))} AND ${stillEligible(work)}`;
+    deleted += await session.write(
+      marked(work, noWait(session, statement, plan.foreignKeys === 'messages_first')),
+    );
+  }
+  mustBeSame(keys.count, deleted, 'messages');
   return deleted;
 }
 
-/** More can be gone when a row became eligible between the two statements; then the batch is done again. */
-function mustBeSame(keys: Keys, deleted: number): void {
-  if (deleted === keys.count) return;
-  throw new StoreError(
-    'conflict',
-    '',
-    'delete a range of messages',
-    `${keys.count} messages were locked and ${deleted} deleted`,
-    undefined,
-  );
-}
-
-export function eligibleIn({ policy, plan }: BatchRequest, range: WalkRange): string {
-  return `${rangeSql(policy.mapping, plan, range.from, range.to)} AND ${eligibleSql(policy, plan.horizon)}`;
-}
-
-function deleteRange(request: BatchRequest, range: WalkRange): string {
-  return `DELETE m FROM ${walkedTable(request.policy.mapping, request.plan)} WHERE ${eligibleIn(request, range)}`;
-}
-
-export function marked({ run, span }: BatchRequest, sql: string): string {
-  return `${comment(run.id, span.no)} ${sql}`;
+function deleteRange(work: Work, range: WalkRange): string {
+  return `DELETE m FROM ${walkedTable(work.policy.mapping, work.plan)} WHERE ${eligibleIn(work, range)}`;
 }

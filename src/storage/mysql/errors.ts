@@ -49,6 +49,9 @@ const kinds: Readonly<Record<number, StoreErrorKind>> = {
   1049: 'missing',
   1054: 'missing',
   1146: 'missing',
+  1176: 'missing', // an index that a statement names
+  1072: 'missing',
+  1347: 'unfit', // a view where a table was
   1932: 'missing', // the table's file is gone
   3: 'full', // error writing a file
   1021: 'full',

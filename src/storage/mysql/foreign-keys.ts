@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { type Mapping, nameOf } from '../../core/mapping.js';
 import type { ForeignKeyMode } from '../../core/run.js';
 import type { RealTable } from './catalogue.js';
+import { everyDependent, type FoundDependent, losingTables } from './dependent-facts.js';
 import { kindOf } from './errors.js';
 import { textSql } from './names.js';
 import { Privileges } from './privileges.js';
 import type { Session } from './session.js';
+import type { TableFacts } from './table-facts.js';
 
 /**
  * Whether messages may go first with the server's foreign-key checks left out for that one statement
@@ -25,11 +27,13 @@ export type ForeignKeyChoice = { readonly mode: ForeignKeyMode; readonly why: st
 export async function chooseForeignKeyMode(
   session: Session,
   mapping: Mapping,
-  tables: readonly RealTable[],
+  { messages, dependents }: Pick<TableFacts, 'messages' | 'dependents'>,
 ): Promise<ForeignKeyChoice> {
-  const into = await foreignKeysInto(session, tables);
+  const losing = losingTables(messages, dependents);
+  const into = await foreignKeysInto(session, losing);
+  const every = everyDependent(dependents);
   if (into === null) {
-    return mapping.dependents.length === 0
+    return every.length === 0
       ? {
           mode: 'none',
           why: 'the mapping names no dependents, and foreign keys cannot be seen without PROCESS',
@@ -39,25 +43,32 @@ export async function chooseForeignKeyMode(
           why: 'the foreign-key checks stay on: without the privilege PROCESS not every foreign key can be seen',
         };
   }
-  if (mapping.dependents.length === 0 && !into.some((key) => key.into === innodbKey(tables[0]))) {
+  if (every.length === 0 && !into.some((key) => key.into === innodbKey(messages))) {
     return { mode: 'none', why: 'no foreign key refers to the messages' };
   }
   if (mapping.foreignKeys === 'checked') {
     return { mode: 'checked', why: 'the mapping keeps the foreign-key checks on' };
   }
-  const obstacle = (await unnamed(session, mapping, into, tables)) ?? (await disturbance(session, tables));
+  const left = every.find(({ dependent }) => dependent.action === 'leave_to_fk');
+  const obstacle =
+    left === undefined
+      ? (unnamed(mapping, into, losing, every) ??
+        (await disturbance(session, [messages, ...every.map(({ table }) => table)])))
+      : `the rows of ${left.table.name} are left to their foreign key`;
   return obstacle === null
     ? { mode: 'messages_first', why: 'every foreign key is known, so messages go first without its checks' }
     : { mode: 'checked', why: `the foreign-key checks stay on: ${obstacle}` };
 }
 
-type ForeignKey = {
+export type ForeignKey = {
   readonly name: string;
   /** `database/table`, as InnoDB writes names: what is no letter, digit or underscore as `@` and four hex digits. */
   readonly from: string;
   readonly into: string;
   readonly columns: readonly string[];
   readonly referenced: readonly string[];
+  /** What the server does when a row goes that others refer to; `refuse`: RESTRICT and NO ACTION. */
+  readonly onDelete: 'cascade' | 'set_null' | 'refuse' | 'unknown';
 };
 
 /** MySQL 8 dropped the middle of the names. */
@@ -82,8 +93,9 @@ export async function foreignKeysInto(
       into: string;
       column: string;
       other: string;
+      type: number;
     }>(
-      `SELECT f.ID AS id, f.FOR_NAME AS \`from\`, f.REF_NAME AS \`into\`, c.FOR_COL_NAME AS \`column\`, c.REF_COL_NAME AS other
+      `SELECT f.TYPE AS type, f.ID AS id, f.FOR_NAME AS \`from\`, f.REF_NAME AS \`into\`, c.FOR_COL_NAME AS \`column\`, c.REF_COL_NAME AS other
        FROM ${from.keys} f JOIN ${from.columns} c ON c.ID = f.ID
        WHERE f.REF_NAME IN (${tables.map((table) => textSql(innodbKey(table))).join(', ')}) ORDER BY f.ID, c.POS`,
     );
@@ -95,6 +107,7 @@ export async function foreignKeysInto(
         into: row.into,
         columns: [],
         referenced: [],
+        onDelete: Number(row.type) & 1 ? 'cascade' : Number(row.type) & 2 ? 'set_null' : 'refuse',
       };
       key.columns.push(row.column);
       key.referenced.push(row.other);
@@ -117,47 +130,43 @@ export function innodbKey(table: RealTable | undefined): string {
   return table === undefined ? '' : `${part(table.database)}/${part(table.name)}`;
 }
 
+/** InnoDB writes letters beyond ASCII in several ways, so a key of such a table is not found by its name. */
+export function hasStrangeName({ database, name }: RealTable): boolean {
+  return /[^ -~]/.test(database + name);
+}
+
+/** The dependents of the mapping that a foreign key is the reference of. */
+export function namedBy(key: ForeignKey, dependents: readonly FoundDependent[]): readonly FoundDependent[] {
+  return dependents.filter(
+    ({ dependent: { match }, parent, table }) =>
+      key.into === innodbKey(parent) &&
+      key.from === innodbKey(table) &&
+      match.length === key.columns.length &&
+      key.columns.every((column, at) =>
+        match.some((pair) => pair.column === column && pair.message === key.referenced[at]),
+      ),
+  );
+}
+
 /** (a): the first foreign key that the mapping does not name, in words. */
-async function unnamed(
-  session: Session,
+function unnamed(
   mapping: Mapping,
   into: readonly ForeignKey[],
   tables: readonly RealTable[],
-): Promise<string | null> {
-  const strange = tables.find(({ database, name }) => /[^ -~]/.test(database + name));
+  dependents: readonly FoundDependent[],
+): string | null {
+  const strange = tables.find(hasStrangeName);
   if (strange !== undefined)
     return `the name ${strange.name} has letters beyond ASCII, by which foreign keys are not found`;
-  for (const key of into) {
-    let isNamed = false;
-    for (const [place, dependent] of mapping.dependents.entries()) {
-      const table = tables[place + 1];
-      const isIt =
-        key.into === innodbKey(tables[0]) &&
-        key.from === innodbKey(table) &&
-        dependent.match.length === key.columns.length &&
-        key.columns.every((column, at) =>
-          dependent.match.some((pair) => pair.column === column && pair.message === key.referenced[at]),
-        );
-      if (isIt && table !== undefined) {
-        isNamed ||= dependent.action === 'delete' || (await areNullable(session, table, key.columns));
-      }
-    }
-    if (!isNamed)
-      return `the foreign key ${key.name} of ${key.from.replace('/', '.')} is not named by the mapping of ${nameOf(mapping.table)}`;
-  }
-  return null;
-}
-
-async function areNullable(
-  session: Session,
-  { database, name }: RealTable,
-  columns: readonly string[],
-): Promise<boolean> {
-  const rows = await session.rows(
-    `SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ${textSql(database)}
-       AND TABLE_NAME = ${textSql(name)} AND IS_NULLABLE = 'YES' AND COLUMN_NAME IN (${columns.map(textSql).join(', ')})`,
+  const key = into.find(
+    (one) =>
+      !namedBy(one, dependents).some(
+        ({ dependent: { action } }) => action === 'delete' || action === 'set_null',
+      ),
   );
-  return rows.length === columns.length;
+  return key === undefined
+    ? null
+    : `the foreign key ${key.name} of ${key.from.replace('/', '.')} is not named by the mapping of ${nameOf(mapping.table)}`;
 }
 
 /** (b): the first trigger that a run would set off, or table whose triggers cannot be seen, in words. */

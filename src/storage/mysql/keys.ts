@@ -1,38 +1,29 @@
-import type { Dependent, Mapping } from '../../core/mapping.js';
-import type { Plan } from '../../core/run.js';
+import { asText, literal } from './range.js';
 import { quoted } from './names.js';
-import { asText, columnTypes, literal } from './range.js';
 
-/** The message columns that are needed after the rows are gone: the key, and what dependents refer to. */
-export function neededColumns(mapping: Mapping): readonly string[] {
-  const referred = mapping.dependents.flatMap((dependent) => dependent.match.map((pair) => pair.message));
-  return [...new Set([...mapping.key, ...referred])];
-}
-
-/** These columns as `c0`, `c1`, … `prefix`: the alias with its dot, or nothing. */
-export function neededSql(mapping: Mapping, plan: Plan, prefix: 'm.' | ''): string {
-  const types = columnTypes(plan);
-  return neededColumns(mapping)
-    .map((column, place) => {
-      const name = `${prefix}${quoted(column)}`;
-      const type = types[column] ?? 'varchar';
-      // The driver gives whole numbers of any size exactly, and a CAST of each costs.
-      return `${type.endsWith('int') ? name : asText(name, type)} AS c${place}`;
-    })
-    .join(', ');
-}
-
+/** Values of some columns of a row, `c0`, `c1`, …, as the server wrote them. */
 export type KeyRow = Readonly<Record<string, string | number | null>>;
 
-/** Keys of some messages, as the server wrote them; they go back to it and are compared nowhere else. */
+/** A column to be compared with one that was read, and the type as which the value is written. */
+export type Pair = {
+  /** As SQL, with its alias. */
+  readonly mine: string;
+  /** Name of the column that was read. */
+  readonly theirs: string;
+  readonly type: string;
+  /** Text in another collation: equal means equal byte by byte. */
+  readonly isExact?: boolean;
+};
+
+const mostInList = 4_000;
+
+/** Columns read from rows that are locked or gone; they go back to the server and are compared nowhere else. */
 export class Keys {
-  readonly #mapping: Mapping;
-  readonly #plan: Plan;
+  readonly columns: readonly string[];
   readonly rows: readonly KeyRow[];
 
-  constructor(mapping: Mapping, plan: Plan, rows: readonly KeyRow[]) {
-    this.#mapping = mapping;
-    this.#plan = plan;
+  constructor(columns: readonly string[], rows: readonly KeyRow[]) {
+    this.columns = columns;
     this.rows = rows;
   }
 
@@ -41,29 +32,22 @@ export class Keys {
   }
 
   only(rows: readonly KeyRow[]): Keys {
-    return new Keys(this.#mapping, this.#plan, rows);
+    return new Keys(this.columns, rows);
   }
 
-  /** A condition over alias `m` that holds for exactly these messages. */
-  matchSql(): string {
-    return this.#match(this.#mapping.key.map((column) => ({ mine: `m.${quoted(column)}`, message: column })));
+  /** Few enough at a time for the server to find each by an index (beyond 16,000 values MariaDB reads the table). */
+  slices(): readonly Keys[] {
+    if (this.count <= mostInList) return this.count === 0 ? [] : [this];
+    const slices: Keys[] = [];
+    for (let at = 0; at < this.count; at += mostInList) {
+      slices.push(this.only(this.rows.slice(at, at + mostInList)));
+    }
+    return slices;
   }
 
-  /** A condition over alias `d` that holds for exactly the dependents of these messages. */
-  dependentSql(dependent: Dependent): string {
-    return this.#match(
-      dependent.match.map((pair) => ({ mine: `d.${quoted(pair.column)}`, message: pair.message })),
-    );
-  }
-
-  #match(pairs: readonly { readonly mine: string; readonly message: string }[]): string {
-    const types = columnTypes(this.#plan);
-    const needed = neededColumns(this.#mapping);
-    const parts = pairs.map(({ mine, message }) => ({
-      mine,
-      place: `c${needed.indexOf(message)}`,
-      type: types[message] ?? 'varchar',
-    }));
+  /** A condition that holds for exactly the rows whose columns have these values. A NULL refers to nothing. */
+  matchSql(pairs: readonly Pair[]): string {
+    const parts = pairs.map((pair) => ({ ...pair, place: `c${this.columns.indexOf(pair.theirs)}` }));
     const valueOf = (row: KeyRow, { place, type }: (typeof parts)[number]): string | null => {
       const value = row[place];
       return value == null ? null : literal(String(value), type);
@@ -71,15 +55,45 @@ export class Keys {
     const [first] = parts;
     if (first !== undefined && parts.length === 1) {
       const values = this.rows.map((row) => valueOf(row, first)).filter((value) => value !== null);
-      return values.length === 0 ? 'false' : `${first.mine} IN (${values.join(',')})`;
+      if (values.length === 0) return 'false';
+      const list = values.join(',');
+      const also = first.isExact === true ? ` AND ${bytewise(first.mine)} IN (${list})` : '';
+      return `${first.mine} IN (${list})${also}`;
     }
     // Written out: the index is used for each, which not every server does for lists of rows.
     const each = this.rows.flatMap((row) => {
       const values = parts.map((part) => valueOf(row, part));
-      // A NULL refers to nothing.
       if (values.includes(null)) return [];
-      return [`(${parts.map(({ mine }, at) => `${mine} = ${values[at]}`).join(' AND ')})`];
+      return [
+        `(${parts
+          .map(({ mine, isExact }, at) => {
+            const also = isExact === true ? ` AND ${bytewise(mine)} = ${values[at]}` : '';
+            return `${mine} = ${values[at]}${also}`;
+          })
+          .join(' AND ')})`,
+      ];
     });
     return each.length === 0 ? 'false' : `(${each.join(' OR ')})`;
   }
+}
+
+/** Beside the plain comparison, which finds the rows by their index. */
+export function bytewise(column: string): string {
+  return `CONVERT(${column} USING utf8mb4) COLLATE utf8mb4_bin`;
+}
+
+/** These columns as `c0`, `c1`, … `prefix`: the alias with its dot, or nothing. */
+export function columnsSql(
+  columns: readonly string[],
+  types: Readonly<Record<string, string>>,
+  prefix: 'm.' | 'd.' | '',
+): string {
+  return columns
+    .map((column, place) => {
+      const name = `${prefix}${quoted(column)}`;
+      const type = types[column] ?? 'varchar';
+      // The driver gives whole numbers of any size exactly, and a CAST of each costs.
+      return `${type.endsWith('int') ? name : asText(name, type)} AS c${place}`;
+    })
+    .join(', ');
 }

@@ -4,8 +4,9 @@ import { own, textSql } from './names.js';
 import type { Session } from './session.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
-export const schemaVersion = 1;
-const oldestWorking = 1;
+export const schemaVersion = 2;
+/** Version 1 knows no hold list: it would delete what is on it. */
+const oldestWorking = 2;
 
 /** ASCII and compared byte by byte: ids, names and states. */
 const ascii = (length: number): string => `varchar(${length}) CHARACTER SET ascii COLLATE ascii_bin`;
@@ -64,6 +65,10 @@ export const statements: readonly string[] = [
     role ${ascii(16)} NOT NULL, password_hash varchar(512) ${bytewise} NOT NULL, made_at datetime(6) NOT NULL) ${tableOptions}`,
   `CREATE TABLE IF NOT EXISTS ${own('revoked_token')} (
     id ${ascii(128)} NOT NULL PRIMARY KEY, expires_at datetime(6) NOT NULL) ${tableOptions}`,
+  // Version 2.
+  `CREATE TABLE IF NOT EXISTS ${own('hold')} (
+    kind ${ascii(16)} NOT NULL, value varchar(512) ${bytewise} NOT NULL, made_by varchar(255) NOT NULL,
+    made_at datetime(6) NOT NULL, PRIMARY KEY (kind, value)) ${tableOptions}`,
 ];
 
 export type LedgerState = {
@@ -98,11 +103,11 @@ export async function migrate(session: Session): Promise<LedgerState> {
   const found = await readLedgerState(session);
   if (found.version >= schemaVersion) return found;
   for (const statement of statements) await session.write(statement);
-  // Whoever comes second changes nothing: the store's id is the first one's.
+  // Whoever comes second changes no id: the store's is the first one's. A version never goes back.
   await session.write(
     `INSERT INTO ${own('ledger')} (one, store_id, \`schema\`, oldest)
      VALUES (1, ${textSql(randomBytes(16).toString('hex'))}, ${schemaVersion}, ${oldestWorking})
-     ON DUPLICATE KEY UPDATE store_id = store_id`,
+     ON DUPLICATE KEY UPDATE oldest = GREATEST(oldest, ${oldestWorking}), \`schema\` = GREATEST(\`schema\`, ${schemaVersion})`,
   );
   return readLedgerState(session);
 }

@@ -8,6 +8,8 @@
  */
 import { createHash } from 'node:crypto';
 import { Refusal } from '../../core/errors.js';
+import { type Mapping, ownMapping } from '../../core/mapping.js';
+import { canonicalJson } from '../../core/policy.js';
 import { own, quoted, textSql } from './names.js';
 import type { Session } from './session.js';
 
@@ -88,6 +90,12 @@ export async function makeOwnTables(session: Session): Promise<void> {
   } finally {
     await session.rows(`SELECT RELEASE_LOCK(CONCAT('message_gc.', LEFT(MD5(DATABASE()), 16)))`);
   }
+}
+
+/** Whether a mapping is that of our own tables, whatever the operator chose of the walk and the checks. */
+export function isOwnMapping(mapping: Mapping): boolean {
+  const free = { foreignKeys: null, walk: null };
+  return canonicalJson({ ...mapping, ...free }) === canonicalJson({ ...ownMapping, ...free });
 }
 
 async function stateNow(session: Session): Promise<OwnTablesState> {

@@ -1,5 +1,5 @@
 import { Refusal, StoreError } from '../../core/errors.js';
-import type { EngineFacts } from '../../core/ports.js';
+import type { EngineFacts, Store } from '../../core/ports.js';
 import { translate } from './errors.js';
 import { migrate, readLedgerState } from './migrations.js';
 import { makeOwnTables, notOurs, ownTablesState, readRecord } from './own-tables.js';
@@ -13,14 +13,19 @@ const oldest = { mariadb: [10, 6, 0], mysql: [8, 0, 16] } as const;
  * Connects and makes ready, or says why not. Order matters: a table that is not ours is refused before anything of
  * ours is created beside it.
  */
-export async function prepareDatabase(sessions: Sessions, mayMigrate: boolean): Promise<EngineFacts> {
+export async function prepareDatabase(
+  sessions: Sessions,
+  { migrate: mayMigrate, ownTables = true }: Parameters<Store['prepare']>[0],
+): Promise<EngineFacts> {
   try {
     return await withSession(sessions.control, async (session) => {
       refuseOldServer(session);
       await refuseUnfitServer(session);
       const found = await readLedgerState(session);
-      const record = found.version > 0 ? await readRecord(session) : null;
-      if ((await ownTablesState(session, record)) === 'foreign') throw notOurs();
+      if (ownTables) {
+        const record = found.version > 0 ? await readRecord(session) : null;
+        if ((await ownTablesState(session, record)) === 'foreign') throw notOurs();
+      }
       if (!mayMigrate && found.version === 0) {
         throw new Refusal(
           'refused',
@@ -28,7 +33,7 @@ export async function prepareDatabase(sessions: Sessions, mayMigrate: boolean): 
         );
       }
       const { storeId } = mayMigrate ? await migrate(session) : found;
-      if (mayMigrate) await makeOwnTables(session);
+      if (mayMigrate && ownTables) await makeOwnTables(session);
       return {
         engine: session.can.engine,
         version: session.can.version,

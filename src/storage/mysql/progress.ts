@@ -8,8 +8,8 @@ import { boundOf, isCountable } from './range.js';
 /** What an operator asks of a run and only the database can answer. */
 export function sharesOf(sessions: Sessions): Shares {
   return {
-    async walkedShare(_policy, plan, runId) {
-      if (!isCountable(plan) || boundOf(plan.low).length === 0) return null;
+    async walkedShare({ mapping }, plan, runId) {
+      if (!isCountable(mapping, plan) || boundOf(plan.low).length === 0) return null;
       return asking(sessions.control, 'read the progress', async (session) => {
         const spans = await session.rows<{ cursor: string; low: string }>(
           `SELECT cursor_key AS \`cursor\`, low_key AS low FROM ${own('span')}

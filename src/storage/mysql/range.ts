@@ -4,8 +4,9 @@ import type { Plan } from '../../core/run.js';
 import { quoted, textSql } from './names.js';
 
 /**
- * Ranges of the key as SQL over alias `m`, and the plan's frozen facts that they need. A bound is a canonical JSON
- * array of text; it is compared by the database alone (collations, unsigned 64 bit), never here.
+ * Ranges of the walking order as SQL over alias `m`, and the plan's frozen facts that they need. A bound is a canonical
+ * JSON array of text; it is compared by the database alone (collations, unsigned 64 bit), never here. A bound of fewer
+ * values than the order has columns speaks of the first columns only: the ends of a walk by age are ages.
  */
 export type Bound = readonly string[];
 
@@ -17,14 +18,14 @@ export function textOf(bound: Bound): string {
   return JSON.stringify(bound);
 }
 
-/** Types of the key's columns (DATA_TYPE of the catalogue), frozen into the plan. */
-export function keyTypes(plan: Plan): readonly string[] {
-  return JSON.parse(plan.guards['key_types'] ?? '[]') as string[];
-}
-
-/** Types of the message columns that are read before the rows go: the key, and what dependents refer to. */
+/** Types of the message columns (DATA_TYPE of the catalogue), frozen into the plan. */
 export function columnTypes(plan: Plan): Readonly<Record<string, string>> {
   return JSON.parse(plan.guards['column_types'] ?? '{}') as Record<string, string>;
+}
+
+/** The columns of the walking order: the key, or the age and then the key. */
+export function walkOrder({ age, key }: Mapping, plan: Pick<Plan, 'walk'>): readonly string[] {
+  return plan.walk === 'age' ? [age.column, ...key.filter((column) => column !== age.column)] : key;
 }
 
 const integers = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
@@ -32,9 +33,17 @@ const binaries = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob
 const texts = new Set(['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'uuid']);
 const times = new Set(['date', 'datetime', 'timestamp']);
 
+/** What values of a type may be compared with, so that equal means the same; null: nothing that can be written down. */
+export function familyOf(type: string): 'number' | 'bytes' | 'text' | 'time' | null {
+  if (integers.has(type) || type === 'decimal') return 'number';
+  if (binaries.has(type)) return 'bytes';
+  if (texts.has(type)) return 'text';
+  return times.has(type) ? 'time' : null;
+}
+
 /** Whether values of a type can be written down exactly and compare as they are ordered in the index. */
 export function canBeBound(type: string): boolean {
-  return integers.has(type) || binaries.has(type) || texts.has(type) || times.has(type) || type === 'decimal';
+  return familyOf(type) !== null;
 }
 
 /** A column as text that `literal` turns back into the same value. */
@@ -59,22 +68,26 @@ export function literal(value: string, type: string): string {
   return textSql(value);
 }
 
-/** One integer column: bounds can be added to, and a range of n keys holds at most n rows. */
-export function isCountable(plan: Plan): boolean {
-  const types = keyTypes(plan);
-  return types.length === 1 && integers.has(types[0] ?? '');
+/** A walk by one integer column: bounds can be added to, and a range of n keys holds at most n rows. */
+export function isCountable({ key }: Mapping, plan: Plan): boolean {
+  const [first = ''] = key;
+  return plan.walk === 'key' && key.length === 1 && integers.has(columnTypes(plan)[first] ?? '');
 }
 
 /**
  * Whether a batch ends at cursor + size, without asking the index: with at most 4 keys a row the range holds between
  * size/4 and size rows. Sparser keys are probed (`OFFSET size`), which bounds the rows exactly.
  */
-export function isDense(plan: Plan): boolean {
-  return isCountable(plan) && plan.sparseness <= 4;
+export function isDense(mapping: Mapping, plan: Plan): boolean {
+  return isCountable(mapping, plan) && plan.sparseness <= 4;
 }
 
 export function keyColumns(mapping: Mapping): readonly string[] {
   return mapping.key.map((column) => `m.${quoted(column)}`);
+}
+
+export function walkColumns(mapping: Mapping, plan: Plan): readonly string[] {
+  return walkOrder(mapping, plan).map((column) => `m.${quoted(column)}`);
 }
 
 /**
@@ -86,11 +99,12 @@ export function rangeSql(
   plan: Plan,
   from: Bound,
   to: Bound,
-  columns = keyColumns(mapping),
+  columns = walkColumns(mapping, plan),
 ): string {
-  const types = keyTypes(plan);
+  const types = columnTypes(plan);
+  const order = walkOrder(mapping, plan);
   const values = (bound: Bound): string[] =>
-    bound.map((value, place) => literal(value, types[place] ?? 'varchar'));
+    bound.map((value, place) => literal(value, types[order[place] ?? ''] ?? 'varchar'));
   const parts: string[] = [];
   if (from.length > 0) parts.push(beyond(columns, values(from), '>', '>'));
   if (to.length > 0) parts.push(beyond(columns, values(to), '<', '<='));
@@ -106,6 +120,6 @@ function beyond(
 ): string {
   const [column = '', ...rest] = columns;
   const [value = '', ...others] = values;
-  if (rest.length === 0) return `${column} ${last} ${value}`;
+  if (others.length === 0) return `${column} ${last} ${value}`;
   return `(${column} ${strict}= ${value} AND (${column} ${strict} ${value} OR ${beyond(rest, others, strict, last)}))`;
 }

@@ -19,6 +19,8 @@ export type SeenSpan = {
   readonly paused: boolean;
   readonly maxRate: number | null;
   readonly dependents: DependentCounts;
+  /** Whether the hold list names anything. */
+  readonly isHeld: boolean;
   /** The number for a parked span, taken before anything is locked; null unless locked rows are skipped. */
   readonly parkedNo: number | null;
 };
@@ -38,7 +40,8 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     `SELECT s.cursor_key AS \`cursor\`, s.low_key AS low, s.high_key AS high, s.deleted, s.batches,
        (SELECT CONCAT_WS(',', r.spans, r.paused, r.max_rate) FROM ${own('run')} r
          WHERE r.id = ${textSql(run.id)} AND r.state = 'running') AS run,
-       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents
+       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents,
+       EXISTS (SELECT 1 FROM ${own('hold')}) AS held
      FROM ${own('span')} s WHERE ${spanIs(request)} FOR UPDATE`,
   );
   const found = rows[0];
@@ -54,6 +57,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     paused: Boolean(paused),
     maxRate,
     dependents: JSON.parse(found.dependents) as DependentCounts,
+    isHeld: Number(found.held) === 1,
     parkedNo: skipLocked ? spans : null,
   };
 }
@@ -61,6 +65,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
 type SpanRow = Pick<SeenSpan, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
   readonly run: string | null;
   readonly dependents: string | null;
+  readonly held: number;
 };
 
 function tallyIs({ run, span, node }: BatchRequest): string {
@@ -99,6 +104,8 @@ export type SpanChange = {
   readonly busyMs: number;
   /** What the tally said of dependents. */
   readonly before: DependentCounts;
+  /** Whether the statements asked the hold list. */
+  readonly isHeld: boolean;
 };
 
 /** 0.5 s doubling to 30 s: an application's transaction is over long before; one that is not costs little. */
@@ -132,8 +139,12 @@ export async function writeSpan(
     `UPDATE ${own('span')} SET cursor_key = ${textSql(cursor)}, batches = batches + 1, deleted = deleted + ${result.deleted},
        ${stays ? `due_at = UTC_TIMESTAMP(6) + ${parkedWait}, attempts = attempts + 1` : 'attempts = 0'},
        skipped = ${skipped}, lease_until = UTC_TIMESTAMP(6) + INTERVAL ${Math.round(leaseMs)}000 MICROSECOND, state = '${state}'
-     WHERE ${spanIs(request)}${inside}`,
+     WHERE ${spanIs(request)}${inside}${change.isHeld ? '' : ` AND NOT EXISTS (SELECT 1 FROM ${own('hold')})`}`,
   );
+  // The list was seen empty by the statement that took the span's lock, perhaps before it had it.
+  if (moved !== 1 && !change.isHeld && (await hasHolds(session))) {
+    throw new StoreError('conflict', '', 'end a batch', 'a hold was written meanwhile', undefined);
+  }
   if (moved !== 1) return false;
   const counted = await session.write(
     `UPDATE ${own('tally')} SET deleted = deleted + ${result.deleted}, batches = batches + 1,
@@ -141,6 +152,10 @@ export async function writeSpan(
      WHERE ${tallyIs(request)}${inside}`,
   );
   return counted === 1;
+}
+
+async function hasHolds(session: Session): Promise<boolean> {
+  return (await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`)).length > 0;
 }
 
 function added(before: DependentCounts, more: DependentCounts): DependentCounts {

@@ -1,4 +1,5 @@
 import type { OwnTables, Store } from '../../core/ports.js';
+import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
@@ -28,9 +29,10 @@ export function mysqlStore(sessions: Sessions): Store {
     planner: plannerOf(sessions),
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
+    holds: holdsOf(dialect),
     ownTables: ownTablesOf(sessions),
-    async prepare({ migrate }) {
-      const facts = await prepareDatabase(sessions, migrate);
+    async prepare(options) {
+      const facts = await prepareDatabase(sessions, options);
       server = facts.server;
       return facts;
     },

@@ -22,6 +22,7 @@ const ours: Readonly<Record<keyof Tables, true>> = {
   setting: true,
   user: true,
   revoked_token: true,
+  hold: true,
 };
 
 /** The ledger says `run`; the table is `message_gc_run`. Aliases are no tables of ours and stay. */

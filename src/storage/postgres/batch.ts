@@ -67,8 +67,8 @@ async function attempt(
     tell?.('deleting');
     budget.start();
     result = skipLocked
-      ? await deleteSkippingLocked(client, budget, request, range)
-      : await deletePlain(client, budget, request, range);
+      ? await deleteSkippingLocked(client, budget, request, range, seen.held)
+      : await deletePlain(client, budget, request, range, seen.held);
     workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }

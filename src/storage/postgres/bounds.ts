@@ -6,9 +6,10 @@ import type { Plan } from '../../core/run.js';
 import type { Bounds } from '../ledger/bounds.js';
 import { kindOf, translate } from './errors.js';
 import { nothingMoved } from './moved-rows.js';
-import { eligibleSql } from './eligible.js';
+import { oldEnoughSql } from './eligible.js';
+import { collectableSql, readHeld } from './held.js';
 import { quotedTable } from './names.js';
-import { type Bound, boundOf, isDense, keyColumns, Parameters, rangeSql, textOf } from './range.js';
+import { type Bound, boundOf, isDense, orderColumns, Parameters, rangeSql, textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
 /** An index probe for a pivot walks that many entries at most (about 20 ms); a chunk is then a little smaller. */
@@ -88,8 +89,10 @@ export async function keyAfter(
   count: number,
 ): Promise<Bound | null> {
   const parameters = new Parameters();
-  const range = rangeSql(mapping, plan, parameters, from, high);
-  const columns = keyColumns(mapping);
+  let range = rangeSql(mapping, plan, parameters, from, high);
+  // In the order of the age only what is old enough is walked: neither rows without an age nor those to come.
+  if (plan.walk === 'age') range += ` AND ${oldEnoughSql(mapping, plan.horizon, parameters)}`;
+  const columns = orderColumns(mapping, plan);
   const { rows } = await client.query<{ key: string[] }>(
     `SELECT json_build_array(${columns.map((column) => `${column}::text`).join(', ')}) AS key
      FROM ${quotedTable(mapping.table)} m WHERE ${range}
@@ -108,7 +111,7 @@ async function anythingLeft(
 ): Promise<boolean | null> {
   if (await nothingMoved(client, plan)) return false;
   const parameters = new Parameters();
-  const eligible = eligibleSql(policy, plan.horizon, parameters);
+  const eligible = collectableSql(policy, plan, await readHeld(client), parameters);
   // Read-write on purpose, so that a read/write router sends it to the primary. No index: an index that was just
   // emptied holds millions of dead entries, and the heap is read in order (2 M rows: 0.2 s).
   await client.query('BEGIN');
@@ -149,7 +152,7 @@ async function leftIn(
   const parameters = new Parameters();
   const { mapping } = policy;
   const range = rangeSql(mapping, plan, parameters, [String(from)], end ? [] : [String(from + units)]);
-  const eligible = eligibleSql(policy, plan.horizon, parameters);
+  const eligible = collectableSql(policy, plan, await readHeld(client), parameters);
   const oid = parameters.add((JSON.parse(plan.guards['oids'] ?? '[]') as string[])[0], 'oid');
   const { rows } = await client.query<{ first: number | null; last: number | null; file: string | null }>(
     `SELECT min(block) AS first, max(block) AS last, pg_relation_filenode(${oid})::text AS file FROM (

@@ -2,12 +2,20 @@ import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
-import { deleteDependents, keysOf, lockedKeysSql, returnedColumns, returnedSql } from './dependents.js';
+import {
+  deleteDependents,
+  listSql,
+  lockedKeysSql,
+  lockLevels,
+  messageKeys,
+  neededColumns,
+} from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
-import { eligibleSql } from './eligible.js';
+import { deleteLocked } from './delete-locked.js';
+import { answerSql, type AnswerRow } from './keys.js';
+import { collectableSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
 import { Parameters, rangeSql } from './range.js';
-import { PlanChanged } from '../sweep/plan-changed.js';
 import { verifyGuards } from './plan-guards.js';
 
 /**
@@ -19,12 +27,13 @@ export async function deletePlain(
   budget: LockBudget,
   request: BatchRequest,
   range: WalkRange,
+  held: Held,
 ): Promise<Deleted> {
   const { plan } = request;
-  if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range);
+  if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range, held);
   const { mapping } = request.policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(request.policy, plan, held, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
   const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}`;
   if (plan.foreignKeys === 'none') {
@@ -35,64 +44,41 @@ export async function deletePlain(
   // Messages first. The keys come back as one array text and go on to the server as it is: a row for each to Node
   // and back costs a third of the time. The next statement has a fresh snapshot, which it must have: a dependent
   // that was inserted before our DELETE locked its message has committed by now and is seen.
-  const { rows } = await client.query<Record<string, string | number | null>>(
-    `${mark} WITH gone AS (${target} RETURNING ${returnedSql(mapping)}) SELECT ${returnedColumns(mapping)} FROM gone`,
+  const columns = neededColumns(mapping);
+  const { rows } = await client.query<AnswerRow>(
+    `${mark} WITH gone AS (${target} RETURNING ${listSql('m', columns)}) SELECT ${answerSql(columns)} FROM gone`,
     parameters.values,
   );
-  const keys = keysOf(rows[0]);
+  const keys = messageKeys(plan, rows[0]);
   const dependents = await deleteDependents(client, budget, request, keys);
   await verifyGuards(client, budget, request);
   return { deleted: keys.count, dependents, skipped: 0 };
 }
 
 /**
- * With the server's checks on: lock the victims, which makes every new reference wait; then clear their dependents
- * in a statement that sees what was committed before; then delete exactly these rows. The dependents of a row that
- * is not locked are never touched: a reference committed in between would be cascaded away, uncounted.
+ * With the server's checks on: lock the victims, which makes every new reference wait; then, in a statement that sees
+ * what was committed before, clear their dependents and delete exactly these rows. The dependents of a row that is
+ * not locked are never touched: a reference committed in between would be cascaded away, uncounted.
  */
 async function deleteChecked(
   client: PoolClient,
   budget: LockBudget,
   request: BatchRequest,
   range: WalkRange,
+  held: Held,
 ): Promise<Deleted> {
   const { mapping } = request.policy;
   const { plan } = request;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`;
-  const { rows } = await client.query<Record<string, string | number | null>>(
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(request.policy, plan, held, parameters)}`;
+  const { rows } = await client.query<AnswerRow>(
     `${comment(request.run.id, request.span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE')}`,
     parameters.values,
   );
-  const keys = keysOf(rows[0]);
+  const keys = messageKeys(plan, rows[0]);
   if (keys.count === 0) return { deleted: 0, dependents: {}, skipped: 0 };
-  const dependents = await deleteDependents(client, budget, request, keys);
-  const deleted = await deleteLocked(client, budget, request, keys);
+  const locked = await lockLevels(client, budget, request, keys);
+  const gone = await deleteLocked(client, budget, request, locked, held);
   await verifyGuards(client, budget, request);
-  return { deleted, dependents, skipped: 0 };
-}
-
-/** Deletes the rows that this transaction has locked, with the predicate repeated; another count is no plan of ours. */
-export async function deleteLocked(
-  client: PoolClient,
-  budget: LockBudget,
-  request: BatchRequest,
-  keys: ReturnType<typeof keysOf>,
-): Promise<number> {
-  const { plan, run, span } = request;
-  const { mapping } = request.policy;
-  await budget.limit();
-  const parameters = new Parameters();
-  const match = keys.matchSql(mapping, plan, parameters);
-  const done = await client.query(
-    `${comment(run.id, span.no)} DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${eligibleSql(request.policy, plan.horizon, parameters)}`,
-    parameters.values,
-  );
-  const deleted = done.rowCount ?? 0;
-  if (deleted !== keys.count) {
-    throw new PlanChanged(
-      `${keys.count} messages were locked, but ${deleted} could be deleted: a trigger or rule stands in the way`,
-    );
-  }
-  return deleted;
+  return { ...gone, skipped: 0 };
 }

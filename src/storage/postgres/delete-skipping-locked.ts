@@ -2,13 +2,15 @@ import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
-import { deleteLocked } from './delete-plain.js';
-import { deleteDependents, Keys, keysOf, lockedKeysSql } from './dependents.js';
+import { deleteLocked } from './delete-locked.js';
+import { deleteDependents, lockedKeysSql, lockLevels, messageKeys } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
-import { eligibleSql } from './eligible.js';
-import { comment, quotedTable } from './names.js';
+import { answerSql, type AnswerRow, type Keys } from './keys.js';
+import { collectableSql, type Held } from './held.js';
+import { type Level, levelFacts, levelsOf } from './levels.js';
+import { comment, quoted, quotedTable } from './names.js';
 import { verifyGuards } from './plan-guards.js';
-import { columnTypes, Parameters, rangeSql } from './range.js';
+import { Parameters, rangeSql } from './range.js';
 
 /**
  * The same range when another session holds a row of it: nothing waits. Rows that are locked, or whose dependents
@@ -19,22 +21,26 @@ export async function deleteSkippingLocked(
   budget: LockBudget,
   request: BatchRequest,
   range: WalkRange,
+  held: Held,
 ): Promise<Deleted> {
   const { policy, plan, run, span } = request;
   const { mapping } = policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${eligibleSql(policy, plan.horizon, parameters)}`;
-  const { rows } = await client.query<Record<string, string | number | null>>(
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(policy, plan, held, parameters)}`;
+  const { rows } = await client.query<AnswerRow>(
     `${comment(run.id, span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE SKIP LOCKED')}`,
     parameters.values,
   );
-  const locked = keysOf(rows[0]);
+  const locked = messageKeys(plan, rows[0]);
   const keys = locked.count === 0 ? locked : await withoutBusyDependents(client, budget, request, locked);
   let deleted = 0;
   let dependents = {};
   if (keys.count > 0) {
-    if (plan.foreignKeys === 'checked') dependents = await deleteDependents(client, budget, request, keys);
-    deleted = await deleteLocked(client, budget, request, keys);
+    const levels =
+      plan.foreignKeys === 'checked'
+        ? await lockLevels(client, budget, request, keys)
+        : new Map([[null, keys]]);
+    ({ deleted, dependents } = await deleteLocked(client, budget, request, levels, held));
     if (plan.foreignKeys === 'messages_first')
       dependents = await deleteDependents(client, budget, request, keys);
   }
@@ -50,65 +56,85 @@ export async function deleteSkippingLocked(
 async function withoutBusyDependents(
   client: PoolClient,
   budget: LockBudget,
-  { policy: { mapping }, plan }: BatchRequest,
+  request: BatchRequest,
   locked: Keys,
 ): Promise<Keys> {
+  const { mapping } = request.policy;
   let keys = locked;
-  for (const dependent of mapping.dependents) {
+  for (const level of levelsOf(mapping)) {
+    if (level.dependent.action === 'keep') continue;
     await budget.limit();
     const parameters = new Parameters();
-    const where = locked.dependentSql(dependent, plan, parameters);
-    const table = quotedTable(dependent.table);
-    const columns = dependent.match.map((pair) => `d."${pair.column.replaceAll('"', '""')}"`);
+    const { first, top, from, where } = chainSql(request, level, locked, parameters);
+    const refs = first.dependent.match.map(({ column }) => `${top}.${quoted(column)}::text`);
     const { rows } = await client.query<{ refs: string[][] | null }>(
-      `WITH free AS MATERIALIZED (SELECT d.ctid FROM ${table} d WHERE ${where} FOR UPDATE SKIP LOCKED)
-       SELECT json_agg(DISTINCT jsonb_build_array(${columns.map((column) => `${column}::text`).join(', ')})) AS refs
-       FROM ${table} d WHERE ${where} AND d.ctid NOT IN (SELECT ctid FROM free)`,
+      `WITH free AS MATERIALIZED (SELECT d.tableoid AS t, d.ctid AS c FROM ${from} WHERE ${where} FOR UPDATE OF d SKIP LOCKED)
+       SELECT json_agg(DISTINCT jsonb_build_array(${refs.join(', ')})) AS refs
+       FROM ${from} WHERE ${where} AND (d.tableoid, d.ctid) NOT IN (SELECT t, c FROM free)`,
       parameters.values,
     );
     const busy = rows[0]?.refs ?? [];
     if (busy.length > 0) {
-      keys = await subtract(
-        client,
-        mapping,
-        plan,
-        keys,
-        dependent.match.map((pair) => pair.message),
-        busy,
-      );
+      const referred = first.dependent.match.map(({ message }) => message);
+      keys = await subtract(client, request, keys, referred, busy);
     }
   }
   return keys;
 }
 
+/** The rows of a level as `d`, joined upwards to those that refer to the messages, called `top`. */
+function chainSql(
+  { policy: { mapping }, plan }: BatchRequest,
+  level: Level,
+  locked: Keys,
+  parameters: Parameters,
+): { readonly first: Level; readonly top: string; readonly from: string; readonly where: string } {
+  const chain = [level];
+  for (let above = level.above; above !== null; ) {
+    const next = levelsOf(mapping).find(({ place }) => place === above);
+    if (next === undefined) break;
+    chain.push(next);
+    above = next.above;
+  }
+  const first = chain.at(-1) ?? level;
+  const names = chain.map((_, index) => (index === 0 ? 'd' : `p${index}`));
+  const tables = chain.map(({ dependent }, index) => `${quotedTable(dependent.table)} ${names[index]}`);
+  const joins = chain
+    .slice(0, -1)
+    .flatMap(({ dependent }, index) =>
+      dependent.match.map(
+        ({ column, message }) => `${names[index]}.${quoted(column)} = ${names[index + 1]}.${quoted(message)}`,
+      ),
+    );
+  const top = names.at(-1) ?? 'd';
+  const match = locked.referringSql(top, first.dependent.match, levelFacts(plan, first).types, parameters);
+  return {
+    first,
+    top,
+    from: tables.join(', '),
+    where: [match, ...joins].join(' AND '),
+  };
+}
+
 /** The keys whose `columns` are not among `busy`; taken apart by the database, which knows their types. */
 async function subtract(
   client: PoolClient,
-  mapping: BatchRequest['policy']['mapping'],
-  plan: BatchRequest['plan'],
+  { plan }: BatchRequest,
   keys: Keys,
   columns: readonly string[],
   busy: readonly (readonly string[])[],
 ): Promise<Keys> {
-  const types = columnTypes(plan);
-  const needed = [
-    ...new Set([
-      ...mapping.key,
-      ...mapping.dependents.flatMap((one) => one.match.map((pair) => pair.message)),
-    ]),
-  ];
   const parameters = new Parameters();
-  const arrays = needed.map((column) => parameters.add(keys.array(column), `${types[column] ?? 'text'}[]`));
-  const names = needed.map((_, index) => `c${index}`);
-  const refs = columns.map((column) => `c${needed.indexOf(column)}::text`);
+  const arrays = keys.columns.map((column) => keys.array(column, parameters));
+  const refs = columns.map((column) => `k.${quoted(column)}::text`);
   const out = parameters.add(JSON.stringify(busy), 'jsonb');
-  const { rows } = await client.query<Record<string, string | number | null>>(
-    `SELECT count(*)::int AS n, ${needed.map((column, index) => `array_agg(c${index})::text AS "a_${column.replaceAll('"', '""')}"`).join(', ')}
-     FROM unnest(${arrays.join(', ')}) AS k(${names.join(', ')})
+  const { rows } = await client.query<AnswerRow>(
+    `SELECT ${answerSql(keys.columns)}
+     FROM unnest(${arrays.join(', ')}) AS k(${keys.columns.map(quoted).join(', ')})
      WHERE NOT ${out} @> jsonb_build_array(jsonb_build_array(${refs.join(', ')}))`,
     parameters.values,
   );
-  return keysOf(rows[0]);
+  return messageKeys(plan, rows[0]);
 }
 
 /** Eligible rows of the range that are still there: those that others held. Plain read, waits for nobody. */

@@ -22,6 +22,7 @@ export function eligibleSql(
 
 /**
  * Compares the column itself, so that its index serves. What is no age (NULL, 0, -infinity) is never old enough.
+ * (A column of doubles cannot itself tell nanoseconds apart; it is compared as a double.)
  */
 export function oldEnoughSql({ age }: Mapping, horizon: string, parameters: Parameters): string {
   const column = `m.${quoted(age.column)}`;
@@ -29,7 +30,36 @@ export function oldEnoughSql({ age }: Mapping, horizon: string, parameters: Para
   if (epoch !== null) return `${column} <= ${parameters.add(epoch, 'bigint')} AND ${column} > 0`;
   const moment = parameters.add(horizon, 'timestamptz');
   if (age.unit === 'timestamptz') return `${column} <= ${moment} AND ${column} > '-infinity'`;
-  return `${column} <= (${moment} AT TIME ZONE ${parameters.add(age.zone ?? 'UTC', 'text')}) AND ${column} > '-infinity'`;
+  return `${column} <= ${latestReadingSql(age, moment, parameters)} AND ${column} > '-infinity'`;
+}
+
+/**
+ * The latest clock reading that is certainly not after a moment. Where a clock is set back, an hour of readings comes
+ * twice, and one of them may be an hour younger than it looks: shortly before such a moment the answer is the reading
+ * without that hour. (No zone sets its clock back by more than three hours.)
+ */
+function latestReadingSql(age: Age, moment: string, parameters: Parameters): string {
+  const zone = zoneSql(age, parameters);
+  const reading = `(${moment} AT TIME ZONE ${zone})`;
+  if (!isNamedZone(age.zone)) return reading;
+  return `least(${reading}, (${moment} + interval '3 hours') AT TIME ZONE ${zone} - interval '3 hours')`;
+}
+
+const offset = /^([+-])(\d{1,2})(?::?(\d{2}))?$/;
+
+function isNamedZone(zone: string | null): boolean {
+  return zone !== null && zone.toUpperCase() !== 'UTC' && !offset.test(zone);
+}
+
+/**
+ * The zone of an age as SQL. An offset is an interval: as a zone's name PostgreSQL reads `+02:00` the POSIX way, as
+ * two hours west of Greenwich.
+ */
+export function zoneSql({ zone }: Age, parameters: Parameters): string {
+  const [, sign, hours, minutes = '00'] = offset.exec(zone ?? '') ?? [];
+  return hours === undefined
+    ? parameters.add(zone ?? 'UTC', 'text')
+    : parameters.add(`${sign}${hours}:${minutes}`, 'interval');
 }
 
 /** `:now` is the time at which the horizon was frozen, in the unit of the age. (`::now` is a cast to a type.) */
@@ -44,8 +74,6 @@ function withNow(
     const epoch = epochText(horizon, age.unit, plusSeconds);
     if (epoch !== null) return parameters.add(epoch, 'bigint');
     const moment = `(${parameters.add(horizon, 'timestamptz')} + ${parameters.add(plusSeconds, 'float8')} * interval '1 second')`;
-    return age.unit === 'timestamptz'
-      ? moment
-      : `(${moment} AT TIME ZONE ${parameters.add(age.zone ?? 'UTC', 'text')})`;
+    return age.unit === 'timestamptz' ? moment : `(${moment} AT TIME ZONE ${zoneSql(age, parameters)})`;
   });
 }

@@ -24,6 +24,9 @@ const kinds: Readonly<Record<string, StoreErrorKind>> = {
   '3F000': 'missing',
   '42P01': 'missing',
   '42703': 'missing',
+  '42883': 'unfit', // no such function or operator: a predicate that does not fit its columns
+  '42804': 'unfit', // types that do not match
+  '42601': 'unfit', // syntax
   '53100': 'full', // disk full
   '53400': 'full',
   '58030': 'full', // I/O error: most often no space in pg_wal or a temporary file

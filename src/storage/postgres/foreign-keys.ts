@@ -1,87 +1,77 @@
-import type { Pool, PoolClient } from 'pg';
 import { type Mapping, nameOf } from '../../core/mapping.js';
 import type { ForeignKeyMode } from '../../core/run.js';
+import type { Queryable, TableFacts } from './catalogue.js';
+import { type ForeignKey, foreignKeysInto, levelOfKey, refuseForeignKeys } from './named-foreign-keys.js';
+import { isOurs, levelsOf } from './levels.js';
 
 /**
  * Whether messages may go first with the server's foreign-key checks left out (`session_replication_role`). The
  * checks cost 8 µs a row, two thirds of the whole time; leaving them out is safe only under conditions (a) to (e),
  * and where one of them cannot be verified the checks stay on:
  *
- * (a) every foreign key into every table that loses rows is named by the mapping, with delete or set_null;
+ * (a) every foreign key into every table that loses rows is named by the mapping, with delete or set_null on columns
+ *     that can be cleared;
  * (b) no trigger but disabled ones and the constraints' own, no rule, no inheritance child: in replica role ordinary
  *     triggers would not fire;
  * (c) `row_security = off` in our sessions, so that a policy is an error and not a filter;
  * (d) the privilege to set the parameter;
  * (e) inside every batch, after its last DELETE has taken its table lock, `shapeQuery` still gives the plan's value.
  */
-type Queryable = Pick<Pool | PoolClient, 'query'>;
-
 export type ForeignKeyChoice = { readonly mode: ForeignKeyMode; readonly why: string };
 
 export async function chooseForeignKeyMode(
   client: Queryable,
   mapping: Mapping,
-  oids: readonly string[],
+  facts: TableFacts,
 ): Promise<ForeignKeyChoice> {
+  const oids = touchedTables(mapping, facts);
   const into = await foreignKeysInto(client, oids);
-  const fromOthers = into.filter((key) => key.into === oids[0]);
-  if (mapping.dependents.length === 0 && fromOthers.length === 0) {
+  refuseForeignKeys(mapping, facts, into);
+  const fromOthers = into.filter((key) => key.into === facts.oid);
+  if (!levelsOf(mapping).some(isOurs) && fromOthers.length === 0) {
     return { mode: 'none', why: 'no foreign key refers to the messages' };
   }
   if (mapping.foreignKeys === 'checked') {
     return { mode: 'checked', why: 'the mapping keeps the foreign-key checks on' };
   }
   const obstacle =
-    unnamed(mapping, into, oids) ?? (await disturbance(client, oids)) ?? (await missingPrivilege(client));
+    unnamed(mapping, facts, into) ?? (await disturbance(client, oids)) ?? (await missingPrivilege(client));
   return obstacle === null
     ? { mode: 'messages_first', why: 'every foreign key is known, so messages go first without its checks' }
     : { mode: 'checked', why: `the foreign-key checks stay on: ${obstacle}` };
 }
 
-type ForeignKey = {
-  readonly name: string;
-  readonly from: string;
-  readonly fromTable: string;
-  readonly into: string;
-  readonly columns: readonly string[];
-  readonly referenced: readonly string[];
-  readonly nullable: boolean;
-};
-
-async function foreignKeysInto(client: Queryable, oids: readonly string[]): Promise<readonly ForeignKey[]> {
-  const { rows } = await client.query<ForeignKey>(
-    `SELECT c.conname AS name, c.conrelid::text AS from, c.conrelid::regclass::text AS "fromTable",
-       c.confrelid::text AS into,
-       (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(c.conkey) WITH ORDINALITY k(num, ord)
-          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
-       (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(c.confkey) WITH ORDINALITY k(num, ord)
-          JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num) AS referenced,
-       (SELECT bool_and(NOT a.attnotnull) FROM unnest(c.conkey) k(num)
-          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS nullable
-     FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = ANY($1::oid[])`,
-    [oids],
-  );
-  return rows;
+/** Every table whose rows we delete or clear, the messages table first. */
+export function touchedTables(mapping: Mapping, { oid, levels }: TableFacts): readonly string[] {
+  const others = levelsOf(mapping)
+    .filter(isOurs)
+    .map(({ place }) => levels[place]?.oid ?? '0');
+  return [...new Set([oid, ...others])];
 }
 
 /** (a): the first foreign key that the mapping does not name, in words. */
-function unnamed(mapping: Mapping, into: readonly ForeignKey[], oids: readonly string[]): string | null {
+function unnamed(mapping: Mapping, facts: TableFacts, into: readonly ForeignKey[]): string | null {
   for (const key of into) {
+    const level = levelOfKey(mapping, facts, key);
     const isNamed =
-      key.into === oids[0] &&
-      mapping.dependents.some(
-        (dependent, index) =>
-          oids[index + 1] === key.from &&
-          (dependent.action === 'delete' || key.nullable) &&
-          dependent.match.length === key.columns.length &&
-          key.columns.every((column, place) =>
-            dependent.match.some((pair) => pair.column === column && pair.message === key.referenced[place]),
-          ),
-      );
-    if (!isNamed)
+      level !== null &&
+      (level.dependent.action === 'delete' || (level.dependent.action === 'set_null' && key.nullable));
+    if (!isNamed && !isHarmless(mapping, facts, key))
       return `the foreign key ${key.name} of ${key.fromTable} is not named by the mapping of ${nameOf(mapping.table)}`;
   }
   return null;
+}
+
+/** It refers to rows that are only cleared, by columns that stay as they are. */
+function isHarmless(mapping: Mapping, { oid, levels }: TableFacts, key: ForeignKey): boolean {
+  if (key.into === oid) return false;
+  return levelsOf(mapping)
+    .filter((level) => isOurs(level) && levels[level.place]?.oid === key.into)
+    .every(
+      ({ place, dependent }) =>
+        dependent.action === 'set_null' &&
+        !key.referenced.some((column) => levels[place]?.cleared.includes(column)),
+    );
 }
 
 /** (b): the first trigger, rule or inheritance child that replica role would pass over, in words. */
@@ -95,6 +85,14 @@ async function disturbance(client: Queryable, oids: readonly string[]): Promise<
     [oids],
   );
   return rows[0] === undefined ? null : `there is ${rows[0].words}`;
+}
+
+/** A rule rewrites a statement, and cannot where the statement is a part of another. */
+export async function hasRules(client: Queryable, oids: readonly string[]): Promise<boolean> {
+  const { rowCount } = await client.query('SELECT FROM pg_rewrite WHERE ev_class = ANY($1::oid[]) LIMIT 1', [
+    oids,
+  ]);
+  return (rowCount ?? 0) > 0;
 }
 
 /** (d). PostgreSQL 14 has no grant for a parameter: only a superuser may set it there. */

@@ -5,8 +5,9 @@ import type { Tables } from '../ledger/tables.js';
 import { ledgerSchema } from './dialect.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
-export const schemaVersion = 1;
-const oldestWorking = 1;
+export const schemaVersion = 2;
+/** Version 1 knows no hold list: it would delete what is on it. */
+const oldestWorking = 2;
 
 /**
  * Numbered, forward only; each migration runs in a transaction under the migrator's lock. They only add, so that
@@ -17,7 +18,18 @@ const migrations: Readonly<Record<string, Migration>> = {
     async up(db: Kysely<unknown>) {
       for (const statement of first) await sql.raw(statement).execute(db);
       await sql`INSERT INTO message_gc.ledger (one, store_id, schema, oldest)
-        VALUES (1, ${randomBytes(16).toString('hex')}, ${schemaVersion}, ${oldestWorking})`.execute(db);
+        VALUES (1, ${randomBytes(16).toString('hex')}, 1, 1)`.execute(db);
+    },
+  },
+  '002_hold': {
+    async up(db: Kysely<unknown>) {
+      // No collation of its own: a hold's value is compared by the collation of the column that it is compared with.
+      await sql`CREATE TABLE message_gc.hold (
+        kind text COLLATE "C" NOT NULL, value varchar(512) NOT NULL, made_by text NOT NULL, made_at timestamptz NOT NULL,
+        PRIMARY KEY (kind, value))`.execute(db);
+      await sql`UPDATE message_gc.ledger SET schema = ${schemaVersion}, oldest = ${oldestWorking}`.execute(
+        db,
+      );
     },
   },
 };

@@ -1,28 +1,25 @@
 import type { PoolClient } from 'pg';
-import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Planner } from '../../core/ports.js';
-import type { Plan, Walk } from '../../core/run.js';
+import type { Plan } from '../../core/run.js';
 import { readTableFacts, type TableFacts } from './catalogue.js';
 import { kindOf, translate } from './errors.js';
-import { eligibleSql } from './eligible.js';
-import { chooseForeignKeyMode, readShape } from './foreign-keys.js';
+import { oldEnoughSql } from './eligible.js';
+import { refuseUnfitColumns } from './fitness.js';
+import { chooseForeignKeyMode, hasRules, readShape, touchedTables } from './foreign-keys.js';
+import { collectableSql, readHeld } from './held.js';
 import { quoted, quotedTable } from './names.js';
 import { readMoves } from './moved-rows.js';
-import { keyColumns, Parameters, textOf } from './range.js';
+import { tableSql } from './plan-guards.js';
+import { orderColumns, Parameters, textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
+import { chooseWalk } from './walk-choice.js';
 
 /** The probe answers from an index in well under a millisecond; without an index it must not read the table. */
 const probeLimitMs = 250;
 
-/** Below this the table's order is not the key's: a walk in key order then jumps between blocks (10 times slower). */
-const orderedFrom = 0.9;
-
 /** Of smallint, integer and bigint. */
 const leastNumbers = new Set(['-32768', '-2147483648', '-9223372036854775808']);
-
-/** Tables smaller than 8 MB fit any cache: their order does not matter, and a key walk needs no look. */
-const smallBlocks = 1_024;
 
 export function plannerOf(sessions: Sessions): Planner {
   return {
@@ -41,42 +38,64 @@ async function choose(sessions: Sessions, client: PoolClient, policy: Policy) {
   const { mapping, retentionSeconds } = policy;
   const horizon = await readHorizon(client, retentionSeconds);
   const facts = await readTableFacts(client, mapping);
-  const foreignKeys = await chooseForeignKeyMode(client, mapping, facts.oids);
-  const walk = chooseWalk(facts);
-  const moves =
-    walk.walk === 'blocks' && sessions.engine === 'postgresql' ? await readMoves(client, facts.oid) : null;
+  await refuseUnfitColumns(client, mapping, facts);
+  const foreignKeys = await chooseForeignKeyMode(client, mapping, facts);
+  const walk = await chooseWalk(client, policy, facts, horizon);
+  const isBlocks = walk.walk === 'blocks';
   const rows = facts.rows > 0 ? facts.rows : facts.blocks * 20;
   const plan: Plan = {
     horizon,
     walk: walk.walk,
     low: '[]',
-    high: walk.walk === 'blocks' ? textOf([String(facts.blocks)]) : '[]',
+    high: isBlocks ? textOf([String(facts.blocks)]) : '[]',
     foreignKeys: foreignKeys.mode,
     sparseness: 1,
-    units: walk.walk === 'blocks' ? facts.blocks : Math.max(1, Math.round(rows)),
+    units: isBlocks ? facts.blocks : Math.max(1, Math.round(rows)),
     look: walk.walk === 'blocks',
-    guards: {
-      key_types: JSON.stringify(facts.keyTypes),
-      column_types: JSON.stringify(facts.columnTypes),
-      oids: JSON.stringify(facts.oids),
-      file: facts.file,
-      shape: await readShape(client, facts.oids),
-      ...(moves === null ? {} : { moves }),
-    },
+    guards: await readGuards(sessions, client, policy, facts, isBlocks),
     why: `${walk.why}; ${foreignKeys.why}`,
   };
-  if ((await probe(sessions, client, policy, horizon)) === 'nothing')
-    return { kind: 'nothing', plan } as const;
-  const keys = await readKeyRange(sessions, client, mapping);
+  if ((await probe(sessions, client, policy, plan)) === 'nothing') return { kind: 'nothing', plan } as const;
+  if (isBlocks) return { kind: 'work', plan } as const;
+  const keys = await readKeyRange(sessions, client, policy, plan);
   if (keys === null) return { kind: 'nothing', plan } as const;
   return {
     kind: 'work',
     plan: {
       ...plan,
-      ...(walk.walk === 'key' ? { low: textOf(keys.beforeFirst), high: textOf(keys.high) } : {}),
+      low: textOf(keys.beforeFirst),
+      high: textOf(keys.high),
       sparseness: Math.max(1, keys.width / Math.max(1, rows)),
     },
   } as const;
+}
+
+/** What must not change under the run, and what every statement needs to know of the tables. */
+async function readGuards(
+  sessions: Sessions,
+  client: PoolClient,
+  { mapping }: Policy,
+  facts: TableFacts,
+  isBlocks: boolean,
+): Promise<Plan['guards']> {
+  const oids = touchedTables(mapping, facts);
+  const name = quotedTable(mapping.table);
+  const moves = isBlocks && sessions.engine === 'postgresql' ? await readMoves(client, facts.oid) : null;
+  const table = await client.query<{ table: string }>(`SELECT ${tableSql(facts.oid, name)} AS table`);
+  return {
+    key_types: JSON.stringify(facts.keyTypes),
+    column_types: JSON.stringify(
+      Object.fromEntries([...facts.columns].map(([column, { type }]) => [column, type])),
+    ),
+    levels: JSON.stringify(facts.levels),
+    oids: JSON.stringify(oids),
+    file: facts.file,
+    shape: await readShape(client, oids),
+    table: table.rows[0]?.table ?? '',
+    table_name: name,
+    rules: (await hasRules(client, oids)) ? 'yes' : 'no',
+    ...(moves === null ? {} : { moves }),
+  };
 }
 
 /** Database time minus retention, with microseconds, as the text that every statement gets. */
@@ -90,18 +109,25 @@ async function readHorizon(client: PoolClient, retentionSeconds: number): Promis
 }
 
 /**
- * The highest key bounds the walk; null: the table is empty. Width: how many integers lie between the ends, 1 when it
- * cannot be said (right after a run the lowest key hides behind dead index entries, so that question is bounded).
+ * The highest key bounds the walk (by age: the highest that is old enough); null: there is none. Width: how many
+ * integers lie between the ends, 1 when it cannot be said (right after a run the lowest key hides behind dead index
+ * entries, so that question is bounded).
  */
-async function readKeyRange(sessions: Sessions, client: PoolClient, mapping: Mapping) {
-  const columns = keyColumns(mapping);
-  const ask = (direction: 'ASC' | 'DESC'): string =>
+async function readKeyRange(sessions: Sessions, client: PoolClient, policy: Policy, plan: Plan) {
+  const { mapping } = policy;
+  const columns = orderColumns(mapping, plan);
+  const ask = (direction: 'ASC' | 'DESC', parameters: Parameters): string =>
     `SELECT json_build_array(${columns.map((column) => `${column}::text`).join(', ')}) AS key
-     FROM ${quotedTable(mapping.table)} m ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')} LIMIT 1`;
-  const highest = await client.query<{ key: string[] }>(ask('DESC'));
+     FROM ${quotedTable(mapping.table)} m
+     ${plan.walk === 'age' ? `WHERE ${oldEnoughSql(mapping, plan.horizon, parameters)}` : ''}
+     ORDER BY ${columns.map((column) => `${column} ${direction}`).join(', ')} LIMIT 1`;
+  const upwards = new Parameters();
+  const highest = await client.query<{ key: string[] }>(ask('DESC', upwards), upwards.values);
   const high = highest.rows[0]?.key;
   if (high === undefined) return null;
-  const lowest = await limited<{ key: string[] }>(sessions, client, ask('ASC'), []);
+  // In the order of the age nothing before the first real age is ever looked at.
+  if (plan.walk === 'age') return { high, beforeFirst: [], width: 1 };
+  const lowest = await limited<{ key: string[] }>(sessions, client, ask('ASC', new Parameters()), []);
   const low = lowest?.[0]?.key ?? [];
   const isNumber = [high, low].every((key) => key.length === 1 && /^-?\d+$/.test(key[0] ?? ''));
   if (!isNumber) return { high, beforeFirst: [], width: 1 };
@@ -119,10 +145,11 @@ async function probe(
   sessions: Sessions,
   client: PoolClient,
   policy: Policy,
-  horizon: string,
+  plan: Plan,
 ): Promise<'something' | 'nothing' | 'unknown'> {
+  const held = await readHeld(client);
   const parameters = new Parameters();
-  const statement = `SELECT 1 FROM ${quotedTable(policy.mapping.table)} m WHERE ${eligibleSql(policy, horizon, parameters)}
+  const statement = `SELECT 1 FROM ${quotedTable(policy.mapping.table)} m WHERE ${collectableSql(policy, plan, held, parameters)}
     ORDER BY m.${quoted(policy.mapping.age.column)} LIMIT 1`;
   const rows = await limited(sessions, client, statement, parameters.values);
   if (rows === null) return 'unknown';
@@ -147,20 +174,4 @@ async function limited<T extends object>(
   } finally {
     await client.query('ROLLBACK');
   }
-}
-
-function chooseWalk(facts: TableFacts): { readonly walk: Walk; readonly why: string } {
-  if (!facts.isPlainHeap)
-    return { walk: 'key', why: 'key order: the table has partitions, parents or children' };
-  if (facts.blocks < smallBlocks) return { walk: 'key', why: 'key order: the table is small' };
-  const isNumber = facts.keyTypes.length === 1 && /^(smallint|integer|bigint)$/.test(facts.keyTypes[0] ?? '');
-  if (facts.correlation === null) {
-    return isNumber
-      ? { walk: 'key', why: 'key order: an integer key, and no statistics yet' }
-      : { walk: 'blocks', why: 'heap blocks: no statistics yet for a key that is no integer' };
-  }
-  const shown = facts.correlation.toFixed(2);
-  return Math.abs(facts.correlation) >= orderedFrom
-    ? { walk: 'key', why: `key order: the table follows it (correlation ${shown})` }
-    : { walk: 'blocks', why: `heap blocks: the table does not follow the key (correlation ${shown})` };
 }

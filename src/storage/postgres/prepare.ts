@@ -14,13 +14,20 @@ const oldestServer = 14;
 
 /**
  * Connects and makes ready, or says why not. Order matters: a table that is not ours is refused before anything of
- * ours is created beside it.
+ * ours is created beside it. (With a mapping the messages are in somebody else's table: then there is none of ours,
+ * and only the ledger is made.)
  */
-export async function prepareDatabase(sessions: Sessions, db: Db, mayMigrate: boolean): Promise<Prepared> {
+export async function prepareDatabase(
+  sessions: Sessions,
+  db: Db,
+  mayMigrate: boolean,
+  ownTables: boolean,
+): Promise<Prepared> {
   try {
     const facts = await withSession(sessions, sessions.control, (client) => readFacts(sessions, client));
     const version = await readSchemaVersion(db);
-    await withSession(sessions, sessions.control, (client) => refuseForeignTables(client, version > 0));
+    if (ownTables)
+      await withSession(sessions, sessions.control, (client) => refuseForeignTables(client, version > 0));
     if (!mayMigrate && version === 0) {
       throw new Refusal(
         'refused',
@@ -29,7 +36,7 @@ export async function prepareDatabase(sessions: Sessions, db: Db, mayMigrate: bo
     }
     if (mayMigrate) {
       await migrate(db);
-      await withSession(sessions, sessions.control, makeOwnTables);
+      if (ownTables) await withSession(sessions, sessions.control, makeOwnTables);
     }
     return facts;
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Plan, Run } from '../../core/run.js';
 import type { Shares } from '../ledger/run-list.js';
 import { translate } from './errors.js';
 import { quotedTable } from './names.js';
-import { eligibleSql } from './eligible.js';
+import { collectableSql, readHeld } from './held.js';
 import { boundOf, isCountable, Parameters, rangeSql } from './range.js';
 import { type Sessions, withSession } from './session.js';
 
@@ -42,10 +42,11 @@ export async function lockHolders(sessions: Sessions, run: Run): Promise<string 
       [run.id],
     );
     const words = new Set<string>();
+    const held = await readHeld(client);
     for (const { low, high } of parked.rows) {
       const parameters = new Parameters();
       const range = rangeSql(policy.mapping, plan, parameters, boundOf(low), boundOf(high));
-      const eligible = eligibleSql(policy, plan.horizon, parameters);
+      const eligible = collectableSql(policy, plan, held, parameters);
       const { rows } = await client.query<{ words: string }>(
         `SELECT DISTINCT format('session %s (%s%s, %s%s)', a.pid, a.usename,
            coalesce('@' || host(a.client_addr), ''), a.state, coalesce(', ' || nullif(a.application_name, ''), '')) AS words

@@ -10,10 +10,18 @@ import { quoted } from './names.js';
 /** A growing list of parameters: `add` gives the placeholder. */
 export class Parameters {
   readonly values: unknown[] = [];
+  readonly #places = new Map<string, string>();
 
   add(value: unknown, type: string): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
+  }
+
+  /** The same value again under the same name is sent once. */
+  once(name: string, value: unknown, type: string): string {
+    const known = this.#places.get(`${name} ${type}`) ?? this.add(value, type);
+    this.#places.set(`${name} ${type}`, known);
+    return known;
   }
 }
 
@@ -32,7 +40,7 @@ export function keyTypes(plan: Plan): readonly string[] {
   return JSON.parse(plan.guards['key_types'] ?? '[]') as string[];
 }
 
-/** Types of the message columns that dependents refer to. */
+/** Types of the message's columns. */
 export function columnTypes(plan: Plan): Readonly<Record<string, string>> {
   return JSON.parse(plan.guards['column_types'] ?? '{}') as Record<string, string>;
 }
@@ -55,6 +63,11 @@ export function isDense(plan: Plan): boolean {
 
 export function keyColumns(mapping: Mapping): readonly string[] {
   return mapping.key.map((column) => `m.${quoted(column)}`);
+}
+
+/** The columns by which the walk is ordered: a bound has a text for each. */
+export function orderColumns(mapping: Mapping, plan: Plan): readonly string[] {
+  return [...(plan.walk === 'age' ? [`m.${quoted(mapping.age.column)}`] : []), ...keyColumns(mapping)];
 }
 
 /** `(cursor, to]` as conditions; an empty bound is no condition. */
@@ -83,8 +96,11 @@ function compare(
   operator: string,
   bound: Bound,
 ): string {
-  const types = keyTypes(plan);
-  const columns = keyColumns(mapping);
+  const types = [
+    ...(plan.walk === 'age' ? [columnTypes(plan)[mapping.age.column] ?? 'text'] : []),
+    ...keyTypes(plan),
+  ];
+  const columns = orderColumns(mapping, plan);
   const values = bound.map((value, index) => parameters.add(value, comparable(types[index] ?? 'text')));
   return columns.length === 1
     ? `${columns[0]} ${operator} ${values[0]}`

@@ -27,12 +27,14 @@ export const idleInTransactionMs = 2_000;
 
 /**
  * Start-up options hold behind a pooler in transaction mode too, where SET would not. `row_security = off` turns a
- * policy that would hide rows from us into an error.
+ * policy that would hide rows from us into an error. A compiled plan is thrown away after one batch: compiling took 30 ms
+ * of a statement with EXISTS that ran for 50.
  */
 const startUpOptions = [
   'TimeZone=UTC',
   'DateStyle=ISO',
   'row_security=off',
+  'jit=off',
   `idle_in_transaction_session_timeout=${idleInTransactionMs}`,
   'tcp_keepalives_idle=10',
   'tcp_keepalives_interval=5',

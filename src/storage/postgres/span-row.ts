@@ -5,7 +5,9 @@ import type { DependentCounts } from '../../core/run.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import type { WalkRange } from './batch-range.js';
+import { type Held, heldSql } from './held.js';
 import type { LockBudget } from './lock-budget.js';
+import { tableGuards } from './plan-guards.js';
 import { textSql } from './names.js';
 import { textOf } from './range.js';
 import { idleInTransactionMs, type Sessions } from './session.js';
@@ -21,6 +23,8 @@ export type SeenSpan = {
   readonly dependents: DependentCounts;
   /** The number for a parked span, taken before anything is locked; null unless locked rows are skipped. */
   readonly parkedNo: number | null;
+  /** Read after the span was locked: what `hold add` wrote before it had this span's lock is seen. */
+  readonly held: Held;
 };
 
 /**
@@ -51,15 +55,18 @@ export async function enterSpan(
        JOIN message_gc.tally t ON t.run = s.run AND t.span = s.no AND t.node = ${textSql(node.name)}
      WHERE s.run = ${textSql(run.id)} AND s.no = ${span.no} AND s.fence = ${span.fence} AND s.state = 'leased' AND r.state = 'running'
      FOR UPDATE OF s, t`,
+    heldSql,
   );
   const answers = await inOneTrip(client, statements);
-  const row = answers.at(-1)?.rows[0] as (Omit<SeenSpan, 'dependents'> & { dependents: string }) | undefined;
-  if (row === undefined) return null;
-  const reserved = skipLocked ? (answers.at(-2)?.rows[0] as { spans: number } | undefined) : undefined;
+  const row = answers.at(-2)?.rows[0] as (Omit<SeenSpan, 'dependents'> & { dependents: string }) | undefined;
+  const held = answers.at(-1)?.rows[0] as Held | undefined;
+  if (row === undefined || held === undefined) return null;
+  const reserved = skipLocked ? (answers.at(-3)?.rows[0] as { spans: number } | undefined) : undefined;
   return {
     ...row,
     dependents: JSON.parse(row.dependents) as DependentCounts,
     parkedNo: reserved?.spans ?? null,
+    held,
   };
 }
 
@@ -107,6 +114,7 @@ export async function leaveSpan(
 ): Promise<'committed' | 'lost'> {
   const stays = state === 'open';
   const guards = [`(SELECT count(*) FROM moved) = 1 AND (SELECT count(*) FROM counted) = 1 THEN 1`];
+  guards.unshift(...tableGuards(plan));
   if (plan.walk === 'blocks') {
     // Read after the DELETE has taken the table's lock: a rewritten table has other blocks.
     const oid = Number((JSON.parse(plan.guards['oids'] ?? '[]') as string[])[0]);
@@ -132,16 +140,19 @@ export async function leaveSpan(
   } catch (error) {
     const word = isWordOfOurs(error);
     if (word === 'lost') return 'lost';
+    if (word === 'shape')
+      throw new PlanChanged('the messages table was replaced, or a foreign key or trigger of it was changed');
     if (word === 'file') throw new PlanChanged('the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE)');
     throw error;
   }
 }
 
 /** 22P02, invalid text representation: the server quotes the word in whatever language it speaks. */
-function isWordOfOurs(error: unknown): 'lost' | 'file' | null {
+function isWordOfOurs(error: unknown): 'lost' | 'file' | 'shape' | null {
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
   if (code !== '22P02' || typeof message !== 'string') return null;
   if (/"lost\d+"/.test(message)) return 'lost';
+  if (/"shape\d*!"/.test(message)) return 'shape';
   return /"file\d*!"/.test(message) ? 'file' : null;
 }
 

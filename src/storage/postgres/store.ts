@@ -1,5 +1,6 @@
 import { StoreError } from '../../core/errors.js';
 import type { Finding, OwnTables, Store } from '../../core/ports.js';
+import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
@@ -42,10 +43,11 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     planner: plannerOf(sessions),
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
+    holds: holdsOf(dialect),
     ownTables: ownTablesOf(sessions),
     ...extras,
-    async prepare({ migrate }) {
-      const prepared = await prepareDatabase(sessions, dialect.db, migrate);
+    async prepare({ migrate, ownTables = true }) {
+      const prepared = await prepareDatabase(sessions, dialect.db, migrate, ownTables);
       deadlockTimeoutMs = prepared.deadlockTimeoutMs;
       server = prepared.server;
       return prepared;

@@ -1,0 +1,69 @@
+import { Argument, type Command } from 'commander';
+import { environment } from '../../config/environment.js';
+import { readConfig } from '../../config/read-config.js';
+import { Refusal } from '../../core/errors.js';
+import type { HoldEntry } from '../../core/ports.js';
+import { createOutput } from '../output.js';
+import { withStore } from '../with-store.js';
+
+type Options = { readonly key?: readonly string[]; readonly contact?: string; readonly json?: boolean };
+
+/** Stands between the columns of a key. */
+const separator = '\u001f';
+
+export function register(program: Command): void {
+  program
+    .command('hold')
+    .description('Keep messages whatever their age: add to the hold list, remove from it, or list it.')
+    .addArgument(new Argument('<action>', 'what to do').choices(['add', 'remove', 'list']))
+    .option(
+      '--key <value>',
+      'the key of one message, as text; once for each column of the key',
+      (value: string, before: readonly string[] = []) => [...before, value],
+    )
+    .option('--contact <value>', 'all messages of this contact')
+    .option('--json', 'print one JSON line')
+    .action(async (action: string, options: Options) => {
+      const config = readConfig(environment);
+      const output = createOutput({ json: options.json === true });
+      if (action === 'list') {
+        await withStore(config, { migrate: false }, async ({ holds }) => {
+          const list = await holds.list();
+          output.printJson({
+            holds: list.map(({ kind, value, by, at }) => ({ kind, value, by, at: at.toISOString() })),
+          });
+          if (list.length === 0) output.print('nothing is on the hold list');
+          for (const entry of list)
+            output.print(`${shown(entry)}  by ${entry.by} at ${entry.at.toISOString()}`);
+        });
+        return;
+      }
+      const entry = entryOf(options);
+      await withStore(config, { migrate: true }, async ({ holds }) => {
+        if (action === 'remove') {
+          const removed = await holds.remove(entry);
+          output.printJson({ removed });
+          output.print(
+            removed ? `${shown(entry)} is not held any more` : `${shown(entry)} was not on the hold list`,
+          );
+          return;
+        }
+        await holds.add(entry, 'cli');
+        output.printJson({ held: entry });
+        output.print(`${shown(entry)} is held: from now on no batch deletes it`);
+      });
+    });
+}
+
+function entryOf({ key, contact }: Options): HoldEntry {
+  if (key !== undefined && contact === undefined) return { kind: 'key', value: key.join(separator) };
+  if (key === undefined && contact !== undefined) return { kind: 'contact', value: contact };
+  throw new Refusal(
+    'configuration',
+    'Say what is to be held: --key with the key of a message, or --contact with a contact; one of the two',
+  );
+}
+
+function shown({ kind, value }: HoldEntry): string {
+  return `${kind} ${value.replaceAll(separator, ', ')}`;
+}

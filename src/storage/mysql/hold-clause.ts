@@ -1,0 +1,27 @@
+import type { Mapping } from '../../core/mapping.js';
+import type { Plan } from '../../core/run.js';
+import { own, quoted, textSql } from './names.js';
+import { asText, columnTypes } from './range.js';
+
+/** Stands between the columns of a composite key in a hold's value. */
+const separator = '\u001f';
+
+/**
+ * Keeps the messages that the product's hold list names, by key or by contact; compared byte by byte, so that a hold
+ * is for what it names and for nothing else.
+ */
+export function holdListSql({ key, holdList }: Mapping, plan: Plan): string {
+  const types = columnTypes(plan);
+  const text = (column: string): string => asText(`m.${quoted(column)}`, types[column] ?? 'varchar');
+  const [only = '', ...others] = key.map(text);
+  const parts = [
+    isHeld('key', others.length === 0 ? only : `CONCAT_WS('${separator}', ${[only, ...others].join(', ')})`),
+  ];
+  if (holdList !== null) parts.push(isHeld('contact', text(holdList.contact)));
+  return parts.map((part) => `NOT ${part}`).join(' AND ');
+}
+
+function isHeld(kind: 'key' | 'contact', value: string): string {
+  return `EXISTS (SELECT 1 FROM ${own('hold')} AS message_gc_h WHERE message_gc_h.kind = ${textSql(kind)}
+    AND message_gc_h.value = CONVERT(${value} USING utf8mb4) COLLATE utf8mb4_bin)`;
+}

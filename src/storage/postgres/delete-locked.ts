@@ -1,0 +1,100 @@
+import type { PoolClient } from 'pg';
+import type { BatchRequest } from '../../core/ports.js';
+import type { Deleted } from '../sweep/deleted.js';
+import { PlanChanged } from '../sweep/plan-changed.js';
+import { countParts, levelParts } from './dependents.js';
+import { collectableSql, type Held } from './held.js';
+import type { AnswerRow, Keys } from './keys.js';
+import type { LockBudget } from './lock-budget.js';
+import { comment, quotedTable } from './names.js';
+import { Parameters } from './range.js';
+
+type Gone = Pick<Deleted, 'deleted' | 'dependents'>;
+
+/**
+ * Deletes the rows that this transaction has locked, with the predicate repeated; another count is no plan of ours.
+ * With the checks on, their dependents go with them.
+ *
+ * @param locked the messages (under null), and the rows of dependents that have dependents of their own
+ */
+export async function deleteLocked(
+  client: PoolClient,
+  budget: LockBudget,
+  request: BatchRequest,
+  locked: ReadonlyMap<string | null, Keys>,
+  held: Held,
+): Promise<Gone> {
+  const keys = locked.get(null);
+  if (keys === undefined || keys.count === 0) return { deleted: 0, dependents: {} };
+  const { plan } = request;
+  await budget.limit();
+  const gone =
+    plan.foreignKeys === 'checked' && plan.guards['rules'] !== 'yes'
+      ? await together(client, request, locked, keys, held)
+      : await oneByOne(client, budget, request, locked, keys, held);
+  if (gone.deleted !== keys.count) {
+    throw new PlanChanged(
+      `${keys.count} messages were locked, but ${gone.deleted} could be deleted: a trigger or rule stands in the way`,
+    );
+  }
+  return gone;
+}
+
+/**
+ * One statement. Its parts share one snapshot, so that a predicate which looks at the dependents (the evidence that a
+ * message was delivered) still finds them, and the foreign keys are checked after all of its parts. It is safe only
+ * because the rows were locked by a statement before: every dependent that there can be has committed by then.
+ */
+async function together(
+  client: PoolClient,
+  request: BatchRequest,
+  locked: ReadonlyMap<string | null, Keys>,
+  keys: Keys,
+  held: Held,
+): Promise<Gone> {
+  const { run, span } = request;
+  const parameters = new Parameters();
+  const parts = levelParts(request, locked, parameters);
+  const named = [
+    ...parts.map(({ sql }, index) => `d${index} AS (${sql} RETURNING 1)`),
+    `gone AS (${targetSql(request, keys, held, parameters)} RETURNING 1)`,
+  ];
+  const counts = parts.map((_, index) => `(SELECT count(*)::int FROM d${index}) AS n${index}`);
+  const { rows } = await client.query<AnswerRow>(
+    `${comment(run.id, span.no)} WITH ${named.join(', ')}
+     SELECT ${[...counts, '(SELECT count(*)::int FROM gone) AS n'].join(', ')}`,
+    parameters.values,
+  );
+  return { deleted: Number(rows[0]?.['n'] ?? 0), dependents: countParts(parts, rows[0]) };
+}
+
+/** Where a table has rules, which cannot act on a part of a statement; and where the dependents go afterwards. */
+async function oneByOne(
+  client: PoolClient,
+  budget: LockBudget,
+  request: BatchRequest,
+  locked: ReadonlyMap<string | null, Keys>,
+  keys: Keys,
+  held: Held,
+): Promise<Gone> {
+  const { plan, run, span } = request;
+  const mark = comment(run.id, span.no);
+  const places = plan.foreignKeys === 'checked' ? levelParts(request, locked, new Parameters()) : [];
+  const counts: Record<string, number> = {};
+  for (const index of places.keys()) {
+    const parameters = new Parameters();
+    const sql = levelParts(request, locked, parameters, index)[0]?.sql ?? '';
+    counts[`n${index}`] = (await client.query(`${mark} ${sql}`, parameters.values)).rowCount ?? 0;
+    await budget.limit();
+  }
+  const parameters = new Parameters();
+  const target = targetSql(request, keys, held, parameters);
+  const done = await client.query(`${mark} ${target}`, parameters.values);
+  return { deleted: done.rowCount ?? 0, dependents: countParts(places, counts) };
+}
+
+function targetSql({ policy, plan }: BatchRequest, keys: Keys, held: Held, parameters: Parameters): string {
+  const { mapping } = policy;
+  const match = keys.matchSql('m', mapping.key, parameters);
+  return `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${collectableSql(policy, plan, held, parameters)}`;
+}

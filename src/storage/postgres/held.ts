@@ -1,0 +1,65 @@
+import type { PoolClient } from 'pg';
+import type { Mapping } from '../../core/mapping.js';
+import type { Policy } from '../../core/policy.js';
+import type { Plan } from '../../core/run.js';
+import { eligibleSql } from './eligible.js';
+import { quoted } from './names.js';
+import type { Parameters } from './range.js';
+
+/** Whether the product's hold list names anything, by kind. An empty list must cost nothing. */
+export type Held = { readonly key: boolean; readonly contact: boolean };
+
+/**
+ * In a batch this must be a statement of its own after the span's row is locked: `hold add` answers once it has had
+ * every leased span's lock, and a statement that had to wait for that lock still sees the list from before.
+ */
+export const heldSql = `SELECT EXISTS (SELECT FROM message_gc.hold WHERE kind = 'key') AS key,
+  EXISTS (SELECT FROM message_gc.hold WHERE kind = 'contact') AS contact`;
+
+export async function readHeld(client: Pick<PoolClient, 'query'>): Promise<Held> {
+  const { rows } = await client.query<Held>(heldSql);
+  return rows[0] ?? { key: true, contact: true };
+}
+
+/** Which messages may go: eligible, and not on the hold list. Every statement that picks or deletes messages says it. */
+export function collectableSql(
+  policy: Policy,
+  plan: Pick<Plan, 'horizon' | 'guards'>,
+  held: Held,
+  parameters: Parameters,
+): string {
+  const eligible = eligibleSql(policy, plan.horizon, parameters);
+  const holds = holdListSql(policy.mapping, plan, held);
+  return holds === '' ? eligible : `(${eligible} AND ${holds})`;
+}
+
+function holdListSql({ key, holdList }: Mapping, plan: Pick<Plan, 'guards'>, held: Held): string {
+  const parts: string[] = [];
+  if (held.key) parts.push(keySql(key, plan));
+  if (held.contact && holdList !== null) {
+    parts.push(notOnList('contact', 'message_gc_h.value', `m.${quoted(holdList.contact)}::text`));
+  }
+  return parts.join(' AND ');
+}
+
+/**
+ * One column is compared by its own collation: where the key takes 'A1' and 'a1' for the same, so does a hold. Several
+ * are joined by U+001F and compared byte by byte.
+ */
+function keySql(key: readonly string[], plan: Pick<Plan, 'guards'>): string {
+  const columns = key.map((column) => `m.${quoted(column)}::text`);
+  const [only] = columns;
+  if (columns.length === 1 && only !== undefined) {
+    const [type] = JSON.parse(plan.guards['key_types'] ?? '[]') as string[];
+    return notOnList('key', type === 'uuid' ? 'lower(message_gc_h.value)' : 'message_gc_h.value', only);
+  }
+  return notOnList(
+    'key',
+    'message_gc_h.value COLLATE "C"',
+    `(${columns.join(` || U&'\\001F' || `)}) COLLATE "C"`,
+  );
+}
+
+function notOnList(kind: 'key' | 'contact', value: string, mine: string): string {
+  return `NOT EXISTS (SELECT FROM message_gc.hold message_gc_h WHERE message_gc_h.kind = '${kind}' AND ${value} = ${mine})`;
+}

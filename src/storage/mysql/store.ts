@@ -1,22 +1,27 @@
-import type { OwnTables, Store } from '../../core/ports.js';
+import type { Doctor, Finding, OwnTables, Store } from '../../core/ports.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
 import { sweepOf } from './batch.js';
 import { boundsOf } from './bounds.js';
 import { mysqlDialect } from './dialect.js';
-import { doctorFindings } from './doctor.js';
+import { serverFindings } from './checks/server.js';
+import { doctorFindings, obstacleFindings } from './doctor.js';
 import { ownCounts } from './own-tables.js';
 import { plannerOf } from './planner.js';
 import { asking, type Sessions } from './pool.js';
+import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
+import { readOnly } from './read-only.js';
 import { lockHolders, sharesOf } from './progress.js';
+import type { Session } from './session.js';
 import { seedOwnTables } from './seed.js';
 
 /** MariaDB and MySQL, over sessions that connect when they are first used. */
 export function mysqlStore(sessions: Sessions): Store {
   const dialect = mysqlDialect(sessions);
   let server = '';
+  const planner = plannerOf(sessions);
   return {
     ledger: ledgerOf({
       dialect,
@@ -25,10 +30,12 @@ export function mysqlStore(sessions: Sessions): Store {
       lockHolders: (run) => lockHolders(sessions, run),
     }),
     sweep: sweepOf(sessions),
-    planner: plannerOf(sessions),
+    planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     ownTables: ownTablesOf(sessions),
+    doctor: doctorOf(sessions),
+    preview: previewOf(sessions, planner),
     async prepare({ migrate }) {
       const facts = await prepareDatabase(sessions, migrate);
       server = facts.server;
@@ -54,6 +61,18 @@ function ownTablesOf(sessions: Sessions): OwnTables {
     seed: (options) =>
       asking(sessions.control, 'seed the tables', (session) => seedOwnTables(session, options)),
     counts: () => asking(sessions.control, 'count the messages', ownCounts),
-    findings: () => asking(sessions.control, 'examine the database', (session) => doctorFindings(session)),
+  };
+}
+
+function doctorOf(sessions: Sessions): Doctor {
+  const examining = (work: (session: Session) => Promise<readonly Finding[]>) =>
+    asking(sessions.control, 'examine the database', (session) => readOnly(session, () => work(session)));
+  return {
+    findings: (policy) =>
+      examining(async (session) => [
+        ...(await serverFindings(session)),
+        ...(await doctorFindings(session, policy)),
+      ]),
+    obstacles: (policy) => examining((session) => obstacleFindings(session, policy)),
   };
 }

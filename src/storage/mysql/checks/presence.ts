@@ -48,7 +48,7 @@ function engine({ name, engine: found, kind }: PresentTable['real']): Finding {
     return { level: 'error', check: 'table_kind', found: `${name} is no table (${kind}).`, why, todo };
   }
   const todo = `ALTER TABLE ${quoted(name)} ENGINE=InnoDB;`;
-  return { level: 'error', check, found: `${name} is kept by the engine ${found ?? 'unknown'}.`, why, todo };
+  return { level: 'error', check, found: `${name} is kept by the engine ${found ?? 'unknown'}, which has no transactions.`, why, todo };
 }
 
 function columns(mapping: Mapping, table: ExaminedTable): readonly Finding[] {
@@ -110,7 +110,7 @@ export async function keyFindings(
     findings.push({
       level: 'error',
       check: 'key_type',
-      found: `${strange.map((column) => `${column} is ${columnOf(messages, column)?.type ?? ''}`).join(', ')}.`,
+      found: `${strange.map((column) => `${column} is of type ${columnOf(messages, column)?.type ?? ''}`).join(', ')}.`,
       why: 'Values of this type cannot be written down exactly, or are not ordered as they are written.',
       todo: 'Name another unique key in the mapping.',
     });

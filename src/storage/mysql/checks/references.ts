@@ -201,7 +201,7 @@ async function matchIndexes(
         : {
             level: 'error',
             check,
-            found: `No index on ${name} begins with ${words}.`,
+            found: `There is no index over (${words}) of ${name}.`,
             why,
             todo: indexSql(examined, columns),
           },

@@ -5,8 +5,10 @@ export function nearestName(wanted: string, names: readonly string[]): string | 
     const distance = distanceOf(wanted.toLowerCase(), name.toLowerCase());
     if (best === null || distance < best.distance) best = { name, distance };
   }
+  const small = wanted.toLowerCase();
+  const longer = names.find((name) => small.length >= 3 && name.toLowerCase().startsWith(small));
   const isNear = best !== null && best.distance <= Math.max(1, Math.floor(wanted.length / 3));
-  return isNear ? (best?.name ?? null) : null;
+  return isNear ? (best?.name ?? null) : (longer ?? null);
 }
 
 /** Letters to insert, delete or change to make one of the other. */

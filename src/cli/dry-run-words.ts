@@ -30,7 +30,10 @@ export function dryRunWords(found: DryRun, profile: string): readonly string[] {
     row('horizon', found.horizon),
     ...(found.oldest === null ? [] : [row('oldest', found.oldest)]),
     ...(found.newest === null ? [] : [row('newest', found.newest)]),
-    row('size', `about ${formatBytes(found.bytes)}; the log would grow by about ${formatBytes(found.logBytes)}`),
+    row(
+      'size',
+      `about ${formatBytes(found.bytes)}; the log would grow by about ${formatBytes(found.logBytes)}`,
+    ),
     row('time', `about ${formatDuration(found.seconds * 1_000)} with the profile ${profile}`),
     row('walk', `${found.walk}, foreign keys ${found.foreignKeys}: ${found.why}`),
     ...(found.missingIndex === null ? [] : [row('missing index', found.missingIndex)]),

@@ -3,7 +3,18 @@ import { type ExitReason, exitCodes, Refusal, StoreError, wordsOf } from '../cor
 import { packageVersion } from '../wire/package-version.js';
 
 /** Commands are loaded when they are called: `--help` must not start a database engine. */
-const commands = ['serve', 'gc', 'plan', 'status', 'doctor', 'migrate', 'seed', 'listen', 'demo', 'config'] as const;
+const commands = [
+  'serve',
+  'gc',
+  'plan',
+  'status',
+  'doctor',
+  'migrate',
+  'seed',
+  'listen',
+  'demo',
+  'config',
+] as const;
 
 /** Words in, exit code out (docs/commands.md lists the codes). */
 export async function main(argv: readonly string[]): Promise<void> {

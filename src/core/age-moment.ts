@@ -20,7 +20,13 @@ export function momentOf(epoch: string, unit: AgeUnit): string | null {
   if (places === undefined || parts === null) return null;
   const [, sign, whole = '0', fraction = ''] = parts;
   // As nanoseconds, exactly: what the unit lacks is taken from the fraction.
-  const nanos = BigInt(whole + fraction.padEnd(9, '0').slice(0, 9 - places).padEnd(9 - places, '0'));
+  const nanos = BigInt(
+    whole +
+      fraction
+        .padEnd(9, '0')
+        .slice(0, 9 - places)
+        .padEnd(9 - places, '0'),
+  );
   const micros = (sign === '-' ? -nanos : nanos) / 1_000n;
   const ms = (micros - (((micros % 1_000n) + 1_000n) % 1_000n)) / 1_000n;
   if (ms > farthestMs || ms < -farthestMs) return null;

@@ -28,7 +28,9 @@ async function world(): Promise<DryRunWorld> {
     async fill(rows) {
       const [last] = await ask('SELECT coalesce(max(id), 0) AS n FROM chat');
       const from = Number(last?.['n']);
-      await ask(`INSERT INTO chat SELECT ${from} + seq, UNIX_TIMESTAMP() - 400 * 86400 + seq * 3600 % (399 * 86400), IF(seq % 3 = 0, 'sent', 'read'), seq % 50 = 7, NULL FROM seq_1_to_${rows}`);
+      await ask(
+        `INSERT INTO chat SELECT ${from} + seq, UNIX_TIMESTAMP() - 400 * 86400 + seq * 3600 % (399 * 86400), IF(seq % 3 = 0, 'sent', 'read'), seq % 50 = 7, NULL FROM seq_1_to_${rows}`,
+      );
       await ask('INSERT IGNORE INTO reaction SELECT id, id FROM chat WHERE id % 2 = 0');
       await ask('INSERT IGNORE INTO file SELECT id, id FROM reaction WHERE id % 4 = 0');
       await ask('ANALYZE TABLE chat, reaction, file');

@@ -21,7 +21,11 @@ async function world(): Promise<DryRunWorld> {
   await client.connect();
   onTestFinished(() => client.end());
   // Prepared over our own tables: the ledger is what is wanted of it.
-  const store = openStore({ database: { engine: 'postgresql', url: database.url }, workers: 1, log: silentLog });
+  const store = openStore({
+    database: { engine: 'postgresql', url: database.url },
+    workers: 1,
+    log: silentLog,
+  });
   onTestFinished(() => store.close());
   const facts = await store.prepare({ migrate: true });
   await client.query(fixture);

@@ -62,7 +62,13 @@ export function dryRunSentences(open: () => Promise<DryRunWorld>): void {
     expect(before.messages - after.messages).toBe(told.messages);
     expect(before.reactions - after.reactions).toBe(told.dependents['reaction']);
     const none = await world.store.preview.preview(flatPolicy, 5_000, 1_000);
-    expect(none).toMatchObject({ messages: 0, exact: true, dependents: { reaction: 0 }, oldest: null, sample: [] });
+    expect(none).toMatchObject({
+      messages: 0,
+      exact: true,
+      dependents: { reaction: 0 },
+      oldest: null,
+      sample: [],
+    });
     expect(none.held).toEqual(told.held);
   });
 
@@ -87,7 +93,10 @@ export function dryRunSentences(open: () => Promise<DryRunWorld>): void {
   it('counts rows of the second level', async () => {
     const world = await open();
     await world.fill(1_000);
-    const policy = changedPolicy({ table: flatPolicy.mapping.table, dependents: chatMapping.dependents.slice(1) });
+    const policy = changedPolicy({
+      table: flatPolicy.mapping.table,
+      dependents: chatMapping.dependents.slice(1),
+    });
     const told = await world.store.preview.preview(policy, 5_000, 1_000);
     const [files] = await world.ask(
       `SELECT count(*) AS n FROM file f JOIN reaction r ON r.id = f.reaction_id JOIN chat c ON c.id = r.chat_id

@@ -5,7 +5,12 @@ import type { Finding, Store } from '../../src/core/ports.js';
 import { silentLog } from '../../src/kit/log.js';
 import { openStore } from '../../src/storage/open-store.js';
 import { describeMariaDb } from '../engines.js';
-import { createMariadbDatabase, mariadbBase, type MariadbClient, mariadbClient } from '../harness/mariadb-database.js';
+import {
+  createMariadbDatabase,
+  mariadbBase,
+  type MariadbClient,
+  mariadbClient,
+} from '../harness/mariadb-database.js';
 import { changedPolicy, chatMapping, chatPolicy } from './chat-mapping.js';
 
 /** Every trap that the mapping names is answered: nothing is wrong here. */
@@ -60,7 +65,13 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
 
   test.each<[string, Finding['level'], readonly string[], Policy, RegExp]>([
     ['table_present', 'error', ['RENAME TABLE reaction TO reactions'], chatPolicy, /Is "reactions" meant/],
-    ['table_kind', 'error', ['RENAME TABLE Chat TO c', 'CREATE VIEW Chat AS SELECT * FROM c'], chatPolicy, /VIEW/],
+    [
+      'table_kind',
+      'error',
+      ['RENAME TABLE Chat TO c', 'CREATE VIEW Chat AS SELECT * FROM c'],
+      chatPolicy,
+      /VIEW/,
+    ],
     [
       'table_engine',
       'error',
@@ -70,11 +81,45 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
     ],
     ['column_present', 'error', ['ALTER TABLE Chat RENAME COLUMN sent TO sent_at'], chatPolicy, /sent_at/],
     ['key_unique', 'error', [], change({ key: ['sent'] }), /CREATE UNIQUE INDEX/],
-    ['key_not_null', 'error', ['CREATE UNIQUE INDEX n ON Chat (note)'], change({ key: ['note'] }), /NOT NULL/],
-    ['key_type', 'error', ['ALTER TABLE Chat ADD f float NOT NULL', 'UPDATE Chat SET f = id', 'CREATE UNIQUE INDEX f ON Chat (f)'], change({ key: ['f'] }), /of type float/],
-    ['age_type', 'error', [], change({ age: { column: 'stamp', unit: 'epoch_s', zone: null } }), /datetime, with its zone/],
-    ['age_type', 'error', [], change({ age: { column: 'seen', unit: 'datetime', zone: 'UTC' } }), /timestamptz/],
-    ['age_zone', 'error', [], change({ age: { column: 'stamp', unit: 'datetime', zone: 'Mars/Base' } }), /mysql_tzinfo_to_sql/],
+    [
+      'key_not_null',
+      'error',
+      ['CREATE UNIQUE INDEX n ON Chat (note)'],
+      change({ key: ['note'] }),
+      /NOT NULL/,
+    ],
+    [
+      'key_type',
+      'error',
+      [
+        'ALTER TABLE Chat ADD f float NOT NULL',
+        'UPDATE Chat SET f = id',
+        'CREATE UNIQUE INDEX f ON Chat (f)',
+      ],
+      change({ key: ['f'] }),
+      /of type float/,
+    ],
+    [
+      'age_type',
+      'error',
+      [],
+      change({ age: { column: 'stamp', unit: 'epoch_s', zone: null } }),
+      /datetime, with its zone/,
+    ],
+    [
+      'age_type',
+      'error',
+      [],
+      change({ age: { column: 'seen', unit: 'datetime', zone: 'UTC' } }),
+      /timestamptz/,
+    ],
+    [
+      'age_zone',
+      'error',
+      [],
+      change({ age: { column: 'stamp', unit: 'datetime', zone: 'Mars/Base' } }),
+      /mysql_tzinfo_to_sql/,
+    ],
     ['age_unit', 'error', ['UPDATE Chat SET sent = sent * 1000'], chatPolicy, /epoch_ms/],
     [
       'age_moved',
@@ -90,15 +135,51 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
       chatPolicy,
       /trigger moves on file/,
     ],
-    ['age_moved', 'warning', ['CREATE TRIGGER sets BEFORE UPDATE ON Chat FOR EACH ROW SET NEW.sent = 1'], chatPolicy, /trigger sets/],
-    ['index_probe', 'warning', ['DROP INDEX sent ON Chat'], chatPolicy, /CREATE INDEX `Chat_sent` ON `Chat` \(`sent`\);/],
-    ['foreign_keys', 'error', ['CREATE TABLE scan (c bigint REFERENCES Chat (id))'], chatPolicy, /match: \{c: id\}/],
-    ['foreign_keys', 'error', ['CREATE TABLE scan (c bigint REFERENCES Chat (id) ON DELETE CASCADE)'], chatPolicy, /CASCADE/],
-    ['foreign_keys', 'warning', ['CREATE TABLE scan (c bigint REFERENCES Chat (id) ON DELETE SET NULL)'], chatPolicy, /leave_to_fk/],
+    [
+      'age_moved',
+      'warning',
+      ['CREATE TRIGGER sets BEFORE UPDATE ON Chat FOR EACH ROW SET NEW.sent = 1'],
+      chatPolicy,
+      /trigger sets/,
+    ],
+    [
+      'index_probe',
+      'warning',
+      ['DROP INDEX sent ON Chat'],
+      chatPolicy,
+      /CREATE INDEX `Chat_sent` ON `Chat` \(`sent`\);/,
+    ],
+    [
+      'foreign_keys',
+      'error',
+      ['CREATE TABLE scan (c bigint REFERENCES Chat (id))'],
+      chatPolicy,
+      /match: \{c: id\}/,
+    ],
+    [
+      'foreign_keys',
+      'error',
+      ['CREATE TABLE scan (c bigint REFERENCES Chat (id) ON DELETE CASCADE)'],
+      chatPolicy,
+      /CASCADE/,
+    ],
+    [
+      'foreign_keys',
+      'warning',
+      ['CREATE TABLE scan (c bigint REFERENCES Chat (id) ON DELETE SET NULL)'],
+      chatPolicy,
+      /leave_to_fk/,
+    ],
     ['self_reference', 'error', [], change({ dependents: without(0) }), /set_null/],
     ['dependent_action', 'error', [], change({ dependents: as('keep') }), /deletes what is to be kept/],
     ['dependent_action', 'error', [], change({ dependents: as('set_null') }), /NOT NULL/],
-    ['dependent_action', 'error', noAction, change({ dependents: as('keep') }), /does not let the message go/],
+    [
+      'dependent_action',
+      'error',
+      noAction,
+      change({ dependents: as('keep') }),
+      /does not let the message go/,
+    ],
     ['dependent_action', 'error', noAction, change({ dependents: as('leave_to_fk') }), /nothing but refuse/],
     [
       'index_dependents',
@@ -107,8 +188,20 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
       chatPolicy,
       /CREATE INDEX `file_reaction_id` ON `file`/,
     ],
-    ['triggers', 'warning', ['CREATE TRIGGER notes AFTER DELETE ON Chat FOR EACH ROW SET @x = 1'], chatPolicy, /trigger notes/],
-    ['trigger_keeps_rows', 'warning', ['CREATE TRIGGER holds BEFORE DELETE ON Chat FOR EACH ROW SET @x = 1'], chatPolicy, /trigger holds/],
+    [
+      'triggers',
+      'warning',
+      ['CREATE TRIGGER notes AFTER DELETE ON Chat FOR EACH ROW SET @x = 1'],
+      chatPolicy,
+      /trigger notes/,
+    ],
+    [
+      'trigger_keeps_rows',
+      'warning',
+      ['CREATE TRIGGER holds BEFORE DELETE ON Chat FOR EACH ROW SET @x = 1'],
+      chatPolicy,
+      /trigger holds/,
+    ],
     ['predicate', 'error', [], change({ processed: 'm.stat = 1' }), /m\.stat/],
     ['predicate', 'error', [], change({ processed: 'true) OR (true' }), /syntax/],
     ['predicate', 'error', [], change({ processed: 'true; DROP TABLE file' }), /more than one statement/],
@@ -117,7 +210,13 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
     ['predicate_time', 'error', [], change({ processed: 'm.stamp < NOW()' }), /:now/],
     ['predicate_time', 'error', [], change({ processed: 'm.sent < UNIX_TIMESTAMP() - 5' }), /unix_timestamp/],
     ['predicate_time', 'error', [], change({ processed: 'RAND() < 0.5' }), /rand/],
-    ['predicate_time', 'error', ['CREATE FUNCTION done() RETURNS int RETURN 1'], change({ processed: 'done() = 1' }), /DETERMINISTIC/],
+    [
+      'predicate_time',
+      'error',
+      ['CREATE FUNCTION done() RETURNS int RETURN 1'],
+      change({ processed: 'done() = 1' }),
+      /DETERMINISTIC/,
+    ],
     ['predicate_sample', 'warning', [], change({ processed: 'true' }), /1000 of 1000|1400 of 1400/],
     [
       'other_collector',
@@ -156,7 +255,8 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
     expect(poor).toContainEqual(expect.objectContaining({ check: 'foreign_keys', level: 'warning' }));
     for (const one of poor) {
       if (one.check.startsWith('privilege_') || one.check === 'not_examined')
-        for (const statement of (one.todo ?? '').split(/(?<=;) /)) if (statement !== '') await admin.query(statement);
+        for (const statement of (one.todo ?? '').split(/(?<=;) /))
+          if (statement !== '') await admin.query(statement);
     }
     const rich = await opened(url.href).doctor.findings(chatPolicy);
     expect(bad(rich).filter(({ check }) => !ofServer.has(check))).toEqual([]);
@@ -171,10 +271,20 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
     ])
       await client.query(`RENAME TABLE ${old} TO ${name}`);
     const dependents = [
-      { table: { schema: null, name: 'message_recipients' }, match: [{ column: 'chat_id', message: 'id' }], action: 'delete' as const },
-      { table: { schema: null, name: 'message_states' }, match: [{ column: 'reaction_id', message: 'id' }], action: 'delete' as const },
+      {
+        table: { schema: null, name: 'message_recipients' },
+        match: [{ column: 'chat_id', message: 'id' }],
+        action: 'delete' as const,
+      },
+      {
+        table: { schema: null, name: 'message_states' },
+        match: [{ column: 'reaction_id', message: 'id' }],
+        action: 'delete' as const,
+      },
     ];
-    const findings = await store.doctor.findings(change({ table: { schema: null, name: 'messages' }, dependents }));
+    const findings = await store.doctor.findings(
+      change({ table: { schema: null, name: 'messages' }, dependents }),
+    );
     expect(findings.find(({ check }) => check === 'other_collector')?.found).toContain('messages:cleanup');
   });
 });

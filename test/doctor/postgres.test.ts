@@ -78,12 +78,36 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
   ];
 
   test.each<[string, Finding['level'], readonly string[], Policy, RegExp]>([
-    ['table_present', 'error', ['ALTER TABLE reaction RENAME TO reactions'], chatPolicy, /Is "reactions" meant/],
-    ['table_kind', 'error', ['ALTER TABLE "Chat" RENAME TO c', 'CREATE VIEW "Chat" AS TABLE c'], chatPolicy, /a view/],
+    [
+      'table_present',
+      'error',
+      ['ALTER TABLE reaction RENAME TO reactions'],
+      chatPolicy,
+      /Is "reactions" meant/,
+    ],
+    [
+      'table_kind',
+      'error',
+      ['ALTER TABLE "Chat" RENAME TO c', 'CREATE VIEW "Chat" AS TABLE c'],
+      chatPolicy,
+      /a view/,
+    ],
     ['table_kind', 'warning', ['CREATE TABLE old () INHERITS ("Chat")'], chatPolicy, /inherit/],
     ['column_present', 'error', ['ALTER TABLE "Chat" RENAME sent TO sent_at'], chatPolicy, /sent_at/],
-    ['column_present', 'error', ['ALTER TABLE file RENAME reaction_id TO reactionId'], chatPolicy, /reactionid/],
-    ['key_unique', 'error', [], change({ key: ['sent'] }), /CREATE UNIQUE INDEX CONCURRENTLY ON "Chat" \("sent"\)/],
+    [
+      'column_present',
+      'error',
+      ['ALTER TABLE file RENAME reaction_id TO reactionId'],
+      chatPolicy,
+      /reactionid/,
+    ],
+    [
+      'key_unique',
+      'error',
+      [],
+      change({ key: ['sent'] }),
+      /CREATE UNIQUE INDEX CONCURRENTLY ON "Chat" \("sent"\)/,
+    ],
     [
       'key_unique',
       'error',
@@ -91,13 +115,49 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
       change({ key: ['note'] }),
       /only some rows/,
     ],
-    ['key_not_null', 'error', ['CREATE UNIQUE INDEX ON "Chat" (note)'], change({ key: ['note'] }), /SET NOT NULL/],
-    ['age_type', 'error', [], change({ age: { column: 'stamp', unit: 'epoch_s', zone: null } }), /datetime, with its zone/],
-    ['age_type', 'error', [], change({ age: { column: 'sent', unit: 'timestamptz', zone: null } }), /epoch_s/],
-    ['age_zone', 'error', [], change({ age: { column: 'stamp', unit: 'datetime', zone: 'Mars/Base' } }), /pg_timezone_names/],
+    [
+      'key_not_null',
+      'error',
+      ['CREATE UNIQUE INDEX ON "Chat" (note)'],
+      change({ key: ['note'] }),
+      /SET NOT NULL/,
+    ],
+    [
+      'age_type',
+      'error',
+      [],
+      change({ age: { column: 'stamp', unit: 'epoch_s', zone: null } }),
+      /datetime, with its zone/,
+    ],
+    [
+      'age_type',
+      'error',
+      [],
+      change({ age: { column: 'sent', unit: 'timestamptz', zone: null } }),
+      /epoch_s/,
+    ],
+    [
+      'age_zone',
+      'error',
+      [],
+      change({ age: { column: 'stamp', unit: 'datetime', zone: 'Mars/Base' } }),
+      /pg_timezone_names/,
+    ],
     ['age_unit', 'error', ['UPDATE "Chat" SET sent = sent * 1000'], chatPolicy, /epoch_ms/],
-    ['index_probe', 'warning', ['DROP INDEX "Chat_sent_idx"'], chatPolicy, /CREATE INDEX CONCURRENTLY ON "Chat" \("sent"\);/],
-    ['age_moved', 'warning', trigger('BEFORE UPDATE', '"Chat"', 'NEW.sent := 1; RETURN NEW;'), chatPolicy, /tell on "Chat"/],
+    [
+      'index_probe',
+      'warning',
+      ['DROP INDEX "Chat_sent_idx"'],
+      chatPolicy,
+      /CREATE INDEX CONCURRENTLY ON "Chat" \("sent"\);/,
+    ],
+    [
+      'age_moved',
+      'warning',
+      trigger('BEFORE UPDATE', '"Chat"', 'NEW.sent := 1; RETURN NEW;'),
+      chatPolicy,
+      /tell on "Chat"/,
+    ],
     [
       'age_moved',
       'warning',
@@ -105,16 +165,42 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
       chatPolicy,
       /tell on reaction/,
     ],
-    ['foreign_keys', 'error', ['CREATE TABLE scan (c bigint REFERENCES "Chat")'], chatPolicy, /table: public\.scan, match: \{c: id\}/],
+    [
+      'foreign_keys',
+      'error',
+      ['CREATE TABLE scan (c bigint REFERENCES "Chat")'],
+      chatPolicy,
+      /table: public\.scan, match: \{c: id\}/,
+    ],
     ['foreign_keys', 'error', ['CREATE TABLE scan (c bigint REFERENCES file)'], chatPolicy, /into file/],
-    ['foreign_keys', 'error', ['CREATE TABLE scan (c bigint REFERENCES "Chat" ON DELETE CASCADE)'], chatPolicy, /CASCADE/],
-    ['foreign_keys', 'warning', ['CREATE TABLE scan (c bigint REFERENCES "Chat" ON DELETE SET NULL)'], chatPolicy, /leave_to_fk/],
-    ['foreign_key_index', 'warning', ['DROP INDEX reaction_chat_id_idx'], chatPolicy, /CREATE INDEX CONCURRENTLY ON "reaction" \("chat_id"\);/],
+    [
+      'foreign_keys',
+      'error',
+      ['CREATE TABLE scan (c bigint REFERENCES "Chat" ON DELETE CASCADE)'],
+      chatPolicy,
+      /CASCADE/,
+    ],
+    [
+      'foreign_keys',
+      'warning',
+      ['CREATE TABLE scan (c bigint REFERENCES "Chat" ON DELETE SET NULL)'],
+      chatPolicy,
+      /leave_to_fk/,
+    ],
+    [
+      'foreign_key_index',
+      'warning',
+      ['DROP INDEX reaction_chat_id_idx'],
+      chatPolicy,
+      /CREATE INDEX CONCURRENTLY ON "reaction" \("chat_id"\);/,
+    ],
     ['self_reference', 'error', [], change({ dependents: without(0) }), /set_null/],
     [
       'dependent_action',
       'error',
-      ['ALTER TABLE reaction DROP CONSTRAINT reaction_chat_id_fkey, ADD FOREIGN KEY (chat_id) REFERENCES "Chat"'],
+      [
+        'ALTER TABLE reaction DROP CONSTRAINT reaction_chat_id_fkey, ADD FOREIGN KEY (chat_id) REFERENCES "Chat"',
+      ],
       change({ dependents: as('keep') }),
       /does not let the message go/,
     ],
@@ -123,7 +209,9 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
     [
       'dependent_action',
       'error',
-      ['ALTER TABLE reaction DROP CONSTRAINT reaction_chat_id_fkey, ADD FOREIGN KEY (chat_id) REFERENCES "Chat"'],
+      [
+        'ALTER TABLE reaction DROP CONSTRAINT reaction_chat_id_fkey, ADD FOREIGN KEY (chat_id) REFERENCES "Chat"',
+      ],
       change({ dependents: as('leave_to_fk') }),
       /nothing but refuse/,
     ],
@@ -135,7 +223,13 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
       /CREATE INDEX CONCURRENTLY ON "file"/,
     ],
     ['triggers', 'warning', trigger('AFTER DELETE', '"Chat"', 'RETURN NULL;'), chatPolicy, /trigger tell/],
-    ['trigger_keeps_rows', 'warning', trigger('BEFORE DELETE', '"Chat"', 'RETURN NULL;'), chatPolicy, /RETURN|return OLD/],
+    [
+      'trigger_keeps_rows',
+      'warning',
+      trigger('BEFORE DELETE', '"Chat"', 'RETURN NULL;'),
+      chatPolicy,
+      /RETURN|return OLD/,
+    ],
     [
       'publication',
       'error',
@@ -151,9 +245,21 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
     ['predicate', 'error', [], change({ holds: [{ name: 'x', where: 'm.pinned AND' }] }), /hold "x"/],
     ['predicate', 'error', [], change({ processed: `m.state = 'read' --` }), /together|syntax/],
     ['predicate_time', 'error', [], change({ processed: `m.stamp < now()` }), /:now/],
-    ['predicate_time', 'error', [], change({ processed: `m.stamp < CURRENT_TIMESTAMP` }), /current_timestamp/],
+    [
+      'predicate_time',
+      'error',
+      [],
+      change({ processed: `m.stamp < CURRENT_TIMESTAMP` }),
+      /current_timestamp/,
+    ],
     ['predicate_time', 'error', [], change({ processed: `random() < 0.5` }), /random/],
-    ['predicate_time', 'error', [aFunction('done', 'RETURN true;')], change({ processed: 'done()' }), /STABLE/],
+    [
+      'predicate_time',
+      'error',
+      [aFunction('done', 'RETURN true;')],
+      change({ processed: 'done()' }),
+      /STABLE/,
+    ],
     ['predicate_sample', 'warning', [], change({ processed: 'true' }), /900 of 900/],
     [
       'not_examined',
@@ -174,7 +280,9 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
       /pg_cron job 7/,
     ],
   ])('%s is a %s', async (check, level, statements, policy, words) => {
-    const findings = (await found(statements, policy)).filter((one) => one.check === check && one.level !== 'ok');
+    const findings = (await found(statements, policy)).filter(
+      (one) => one.check === check && one.level !== 'ok',
+    );
     expect(findings).not.toEqual([]);
     const finding = findings.find((one) => words.test(`${one.found} ${one.todo}`));
     expect(finding, JSON.stringify(findings)).toMatchObject({ level });
@@ -197,7 +305,11 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
 
   test('policies on the rows are found', async () => {
     const findings = await found(
-      ['ALTER TABLE "Chat" ENABLE ROW LEVEL SECURITY', `GRANT ALL ON "Chat" TO ${role}`, `SET LOCAL ROLE ${role}`],
+      [
+        'ALTER TABLE "Chat" ENABLE ROW LEVEL SECURITY',
+        `GRANT ALL ON "Chat" TO ${role}`,
+        `SET LOCAL ROLE ${role}`,
+      ],
       chatPolicy,
     );
     expect(findings.find(({ check }) => check === 'row_security')).toMatchObject({ level: 'error' });

@@ -207,7 +207,9 @@ describeMariaDb('messages first on MariaDB', () => {
       return `${user}:Pass-word-1`;
     });
     await fill(world);
-    const refused = (await world.store.doctor.findings({ mapping: ownMapping, retentionSeconds: 0 })).filter(({ level }) => level === 'error');
+    const refused = (await world.store.doctor.findings({ mapping: ownMapping, retentionSeconds: 0 })).filter(
+      ({ level }) => level === 'error',
+    );
     expect(refused.map(({ check }) => check)).toEqual(['privilege_messages', 'privilege_dependents']);
     expect(refused[0]?.todo).toMatch(/^GRANT DELETE ON `mgc_my_\w+`\.`messages` TO 'mgc_/);
     const run = await collect(world);

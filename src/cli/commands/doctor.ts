@@ -14,9 +14,7 @@ const marks = { ok: 'ok      ', warning: 'warning ', error: 'error   ' } as cons
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description(
-      'Check the database and the mapping before anything is deleted; changes nothing.',
-    )
+    .description('Check the database and the mapping before anything is deleted; changes nothing.')
     .option('--json', 'print the findings as one JSON line')
     .action(async (options: { readonly json?: boolean }) => {
       const config = readConfig(environment);

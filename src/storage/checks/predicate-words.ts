@@ -14,7 +14,10 @@ export function conditionsOf({ processed, holds }: Mapping): readonly Condition[
  * Names that a condition calls as functions, and all its bare words, in lower case. Texts, quoted names and comments
  * are no part of it.
  */
-export function wordsOfSql(sql: string): { readonly calls: readonly string[]; readonly words: readonly string[] } {
+export function wordsOfSql(sql: string): {
+  readonly calls: readonly string[];
+  readonly words: readonly string[];
+} {
   const bare = sql
     .replaceAll(/'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`/g, ' ')
     .replaceAll(/--.*$|\/\*[\s\S]*?\*\//gm, ' ')

@@ -52,7 +52,7 @@ function ofKey(mapping: Mapping, key: ForeignKey): readonly Finding[] {
     ...(isSelf && key.onDelete === 'cascade' && dependent?.action !== 'set_null'
       ? [selfReference(key, words)]
       : dependent === null
-        ? [unnamed(key, words)]
+        ? [isGoneBefore(mapping, key) ? goneBefore(words) : unnamed(key, words)]
         : asNamed(key, dependent, words)),
     ...(key.missingIndex === null ? [] : [index(words, key.missingIndex)]),
   ];
@@ -71,6 +71,25 @@ function named(mapping: Mapping, key: ForeignKey): Dependent | null {
   return found?.dependent ?? null;
 }
 
+/** A refusing key between two dependents whose rows go by keys of their own: those of the one before the other. */
+function isGoneBefore(mapping: Mapping, { from, into, onDelete }: ForeignKey): boolean {
+  const refuses = onDelete === 'no action' || onDelete === 'restrict';
+  const deletes = flatDependents(mapping).some(
+    ({ dependent }) => dependent.action === 'delete' && isSameTable(dependent.table, from),
+  );
+  return refuses && deletes && !isSameTable(into, mapping.table) && !isSameTable(into, from);
+}
+
+function goneBefore(words: string): Finding {
+  return {
+    level: 'warning',
+    check: 'foreign_keys',
+    found: `${words}, is not named by the mapping, but rows of its table go by another key.`,
+    why: 'A row that refers to a dependent and does not belong to the same message lets no batch with it commit.',
+    todo: 'Name it below that dependent, where it belongs to it.',
+  };
+}
+
 function selfReference(key: ForeignKey, words: string): Finding {
   return {
     level: 'error',
@@ -83,7 +102,11 @@ function selfReference(key: ForeignKey, words: string): Finding {
 
 function unnamed(key: ForeignKey, words: string): Finding {
   const isHarmless = key.onDelete === 'set null' || key.onDelete === 'set default';
-  const action = isHarmless ? 'leave_to_fk' : key.nullable && isSameTable(key.from, key.into) ? 'set_null' : 'delete';
+  const action = isHarmless
+    ? 'leave_to_fk'
+    : key.nullable && isSameTable(key.from, key.into)
+      ? 'set_null'
+      : 'delete';
   return {
     level: isHarmless ? 'warning' : 'error',
     check: 'foreign_keys',

@@ -10,7 +10,13 @@ import type { Policy } from '../../core/policy.js';
 import type { Finding } from '../../core/ports.js';
 import { notExamined } from '../checks/finding.js';
 import { ageFindings, ageMovedFindings, ageSampleFindings } from './checks/age.js';
-import { changed, type ExaminedTable, type PresentTable, present, readExaminedTables } from './checks/examined.js';
+import {
+  changed,
+  type ExaminedTable,
+  type PresentTable,
+  present,
+  readExaminedTables,
+} from './checks/examined.js';
 import { otherCollectorFindings } from './checks/other-collectors.js';
 import { conditionFindings, conditionSampleFindings } from './checks/predicates.js';
 import { keyFindings, presenceFindings } from './checks/presence.js';
@@ -32,8 +38,7 @@ export async function doctorFindings(session: Session, policy: Policy): Promise<
   };
   if (isOwn) await look('Whose tables these are', async () => [await isOurs(session)]);
   // That ours are not made yet is said by table_ours already.
-  if (!isOwn || messages !== null)
-    await look('The tables', () => presenceFindings(session, mapping, tables));
+  if (!isOwn || messages !== null) await look('The tables', () => presenceFindings(session, mapping, tables));
   if (messages !== null) {
     const real = changed(tables).map((one) => one.real);
     await look('The key', () => keyFindings(session, mapping, messages));
@@ -43,7 +48,8 @@ export async function doctorFindings(session: Session, policy: Policy): Promise<
     await look('The triggers', async () => [await triggers(session, real), await keepers(session, real)]);
     await look('The conditions', () => conditionFindings(session, policy, messages));
     await look('Other collectors', () => otherCollectorFindings(session, mapping));
-    const mayBeSampled = !isOwn && findings.every(({ level, check }) => level !== 'error' || !parses.has(check));
+    const mayBeSampled =
+      !isOwn && findings.every(({ level, check }) => level !== 'error' || !parses.has(check));
     if (mayBeSampled) {
       await look('The ages', () => ageSampleFindings(session, mapping, messages));
       await look('What the conditions match', () => conditionSampleFindings(session, policy, messages));
@@ -89,10 +95,7 @@ function messagesOf([messages]: readonly ExaminedTable[]): PresentTable | null {
 }
 
 /** A check that fails says so; the others go on. */
-async function attempted(
-  what: string,
-  work: () => Promise<readonly Finding[]>,
-): Promise<readonly Finding[]> {
+async function attempted(what: string, work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await work();
   } catch (error) {

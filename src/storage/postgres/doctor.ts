@@ -35,8 +35,7 @@ export async function doctorFindings(q: Queryable, policy: Policy): Promise<read
   };
   if (isOwn) await look('Whose tables these are', async () => [await isOurs(q)]);
   // That ours are not made yet is said by table_ours already.
-  if (!isOwn || messages !== null)
-    await look('The tables', () => presenceFindings(q, mapping, tables));
+  if (!isOwn || messages !== null) await look('The tables', () => presenceFindings(q, mapping, tables));
   if (messages !== null) {
     await look('The key', () => keyFindings(q, mapping, messages));
     await look('The age', () => ageFindings(q, mapping, messages));
@@ -47,7 +46,8 @@ export async function doctorFindings(q: Queryable, policy: Policy): Promise<read
     await look('The publications', async () => [await publication(q, tables)]);
     await look('The conditions', () => conditionFindings(q, policy, messages));
     await look('Other collectors', () => otherCollectorFindings(q, mapping));
-    const mayBeSampled = !isOwn && findings.every(({ level, check }) => level !== 'error' || !parses.has(check));
+    const mayBeSampled =
+      !isOwn && findings.every(({ level, check }) => level !== 'error' || !parses.has(check));
     if (mayBeSampled) {
       await look('The ages', () => ageSampleFindings(q, mapping, messages));
       await look('What the conditions match', () => conditionSampleFindings(q, policy, messages));
@@ -58,7 +58,14 @@ export async function doctorFindings(q: Queryable, policy: Policy): Promise<read
 }
 
 /** Checks without which a statement over the messages would only fail. */
-const parses = new Set(['table_kind', 'column_present', 'age_type', 'predicate', 'predicate_time', 'row_security']);
+const parses = new Set([
+  'table_kind',
+  'column_present',
+  'age_type',
+  'predicate',
+  'predicate_time',
+  'row_security',
+]);
 
 /**
  * What a run asks first, from the catalogue alone. Our own schema is known since it was prepared, and the planner

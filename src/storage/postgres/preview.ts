@@ -143,12 +143,7 @@ function multiplied(counts: DependentCounts, factor: number): DependentCounts {
 }
 
 /** Nothing could be counted in time: what the server's planner guesses. */
-async function guessed(
-  client: PoolClient,
-  policy: Policy,
-  horizon: string,
-  sizes: Sizes,
-): Promise<Counted> {
+async function guessed(client: PoolClient, policy: Policy, horizon: string, sizes: Sizes): Promise<Counted> {
   const parameters = new Parameters();
   const statement = `EXPLAIN (FORMAT JSON) SELECT 1 FROM ${quotedTable(policy.mapping.table)} m WHERE ${eligibleSql(policy, horizon, parameters)}`;
   const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: { 'Plan Rows': number } }[] }>(

@@ -99,8 +99,7 @@ function doctorOf(sessions: Sessions): Doctor {
     asking(sessions, 'examine the database', async (client) => {
       await client.query('BEGIN READ ONLY');
       try {
-        if (sessions.hasTimeLimits)
-          await client.query(`SET LOCAL statement_timeout = '${examinationMs}ms'`);
+        if (sessions.hasTimeLimits) await client.query(`SET LOCAL statement_timeout = '${examinationMs}ms'`);
         return await work(client);
       } finally {
         await client.query('ROLLBACK');

@@ -34,7 +34,10 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     if (asked.dryRun) return look(visitor);
     const answer = await askForRun({ requestId, by: visitor.user, confirmed: asked.confirmed }, leftMs);
     if (answer.kind === 'braked') {
-      deps.log.warn({ request: requestId, by: visitor.user }, 'a first run was not confirmed, and not started');
+      deps.log.warn(
+        { request: requestId, by: visitor.user },
+        'a first run was not confirmed, and not started',
+      );
       // 409, not 400: what stands against it is the state of the table, not the form of the request.
       throw new ApiError(1008, `${answer.words} (or PUT …?dry_run=true), then send PUT …?confirm=true.`, {
         status: 409,
@@ -65,7 +68,10 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
 
   async function askForRun(asked: StartAsked, ms: number): Promise<DeskAnswer> {
     const late = (error: unknown): void =>
-      deps.log.warn({ request: asked.requestId, error: wordsOf(error) }, 'a start that was given up failed later');
+      deps.log.warn(
+        { request: asked.requestId, error: wordsOf(error) },
+        'a start that was given up failed later',
+      );
     try {
       return await within(deps.desk.start(asked), ms, 'start a run', late);
     } catch (error) {
@@ -144,7 +150,10 @@ function parametersOf(request: FastifyRequest): Asked {
       : typeof body === 'object' && !Array.isArray(body)
         ? Object.keys(body)
         : [JSON.stringify(body)];
-  const unknown = [...Object.keys(query).filter((name) => name !== 'dry_run' && name !== 'confirm'), ...fields];
+  const unknown = [
+    ...Object.keys(query).filter((name) => name !== 'dry_run' && name !== 'confirm'),
+    ...fields,
+  ];
   const [first] = unknown;
   if (first !== undefined) {
     const words = /^dry[_-]?run$/i.test(first)

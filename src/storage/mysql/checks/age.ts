@@ -77,7 +77,8 @@ async function probeIndex(session: Session, messages: PresentTable, age: string)
   const check = 'index_probe';
   const why =
     'The first look of a run asks for the oldest message; with an index an empty run costs milliseconds.';
-  if (await leadsAnIndex(session, messages.real, [age])) return ok(check, `An index begins with ${age}.`, why);
+  if (await leadsAnIndex(session, messages.real, [age]))
+    return ok(check, `An index begins with ${age}.`, why);
   const todo = indexSql(messages, [age]);
   return { level: 'warning', check, found: `No index begins with ${age}.`, why, todo };
 }
@@ -123,7 +124,8 @@ export async function ageMovedFindings(
   const messages = tables[0]?.real.name;
   const moving = rows.filter(
     ({ on, event, body }) =>
-      (on === messages && event === 'UPDATE' && sets.test(body)) || (event !== 'INSERT' && updates.test(body)),
+      (on === messages && event === 'UPDATE' && sets.test(body)) ||
+      (event !== 'INSERT' && updates.test(body)),
   );
   if (moving.length === 0) return [];
   return [

@@ -13,7 +13,9 @@ export async function otherCollectorFindings(
   mapping: Mapping,
 ): Promise<readonly Finding[]> {
   const name = mapping.table.name.replaceAll(/[^\w]/g, '.');
-  const pattern = textSql(`DELETE[[:space:]]+(QUICK[[:space:]]+)?FROM[[:space:]]+([^[:space:]]+[.])?\`?${name}\`?([^[:alnum:]_]|$)`);
+  const pattern = textSql(
+    `DELETE[[:space:]]+(QUICK[[:space:]]+)?FROM[[:space:]]+([^[:space:]]+[.])?\`?${name}\`?([^[:alnum:]_]|$)`,
+  );
   const sessions = await session.rows<{ id: number; user: string }>(
     `SELECT ID AS id, USER AS user FROM information_schema.PROCESSLIST
      WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND INFO REGEXP ${pattern} AND INFO NOT LIKE '%message-gc run=%'`,

@@ -25,7 +25,16 @@ const timeWords = new Set([
   'utc_time',
 ]);
 const timeCalls = new Set(['now', 'sysdate', 'curdate', 'curtime']);
-const chances = new Set(['rand', 'uuid', 'uuid_short', 'last_insert_id', 'get_lock', 'release_lock', 'sleep', 'benchmark']);
+const chances = new Set([
+  'rand',
+  'uuid',
+  'uuid_short',
+  'last_insert_id',
+  'get_lock',
+  'release_lock',
+  'sleep',
+  'benchmark',
+]);
 
 /** Parses each condition alone and the whole of them as a batch repeats it; EXPLAIN asks for privileges, too. */
 export async function conditionFindings(
@@ -78,7 +87,9 @@ function hasSecondStatement(sql: string): boolean {
 }
 
 function todoOf(words: string, name: string, table: TableName): string {
-  const denied = /SELECT command denied to user '?([^']+?)'?@'?([^']*?)'? for (?:table|column) (\S+)/.exec(words);
+  const denied = /SELECT command denied to user '?([^']+?)'?@'?([^']*?)'? for (?:table|column) (\S+)/.exec(
+    words,
+  );
   if (denied !== null)
     return `GRANT SELECT ON ${(denied[3] ?? '').replace(/'$/, '')} TO '${denied[1]}'@'${denied[2]}';`;
   return `Correct ${name} in the mapping. The columns of ${nameOf(table)} are named by m, for example m.status.`;

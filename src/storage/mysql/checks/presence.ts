@@ -48,7 +48,13 @@ function engine({ name, engine: found, kind }: PresentTable['real']): Finding {
     return { level: 'error', check: 'table_kind', found: `${name} is no table (${kind}).`, why, todo };
   }
   const todo = `ALTER TABLE ${quoted(name)} ENGINE=InnoDB;`;
-  return { level: 'error', check, found: `${name} is kept by the engine ${found ?? 'unknown'}, which has no transactions.`, why, todo };
+  return {
+    level: 'error',
+    check,
+    found: `${name} is kept by the engine ${found ?? 'unknown'}, which has no transactions.`,
+    why,
+    todo,
+  };
 }
 
 function columns(mapping: Mapping, table: ExaminedTable): readonly Finding[] {

@@ -96,7 +96,9 @@ async function fromInnodb(
 
 /** InnoDB writes what is no letter, digit or underscore as `@` and four hex digits. */
 function decoded(name: string): string {
-  return name.replaceAll(/@([0-9a-f]{4})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return name.replaceAll(/@([0-9a-f]{4})/g, (_all, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 /** What this user may see of them. */
@@ -193,7 +195,8 @@ async function matchIndexes(
     const columns = dependent.match.map(({ column }) => column);
     const name = nameOf(dependent.table);
     const examined = changed(tables).find(({ table }) => nameOf(table) === name);
-    if (examined === undefined || columns.some((column) => columnOf(examined, column) === undefined)) continue;
+    if (examined === undefined || columns.some((column) => columnOf(examined, column) === undefined))
+      continue;
     const words = columns.join(', ');
     findings.push(
       (await leadsAnIndex(session, examined.real, columns))

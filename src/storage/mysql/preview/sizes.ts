@@ -20,7 +20,10 @@ export type Sizes = {
 /** From the statistics: nothing is read of the tables themselves. */
 export async function readSizes(session: Session, mapping: Mapping): Promise<Sizes> {
   const tables = new Map<string, TableSize>();
-  for (const table of [mapping.table, ...countedDependents(mapping).map(({ dependent }) => dependent.table)]) {
+  for (const table of [
+    mapping.table,
+    ...countedDependents(mapping).map(({ dependent }) => dependent.table),
+  ]) {
     if (tables.has(nameOf(table))) continue;
     const real = await findTable(session, table);
     const rows = await session.rows<{ rows: number; bytes: number }>(

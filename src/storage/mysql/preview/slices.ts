@@ -108,7 +108,9 @@ async function countSlice(session: Session, options: SliceOptions, from: string)
     ].join(', ')} FROM (${carried([
       free,
       `m.${quoted(mapping.age.column)} AS mgc_age`,
-      ...mapping.holds.map(({ where }, place) => `(${heldSql(policy, where, horizon)}) IS TRUE AS mgc_h${place}`),
+      ...mapping.holds.map(
+        ({ where }, place) => `(${heldSql(policy, where, horizon)}) IS TRUE AS mgc_h${place}`,
+      ),
     ])}) AS x`,
     leftMs(),
   );

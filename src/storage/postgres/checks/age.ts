@@ -24,7 +24,11 @@ export async function ageFindings(
 ): Promise<readonly Finding[]> {
   const type = messages.columns.get(age.column)?.type;
   if (type === undefined) return [];
-  return [ageType(age, nameOf(table), type), ...(await zone(q, age)), await probeIndex(q, messages, age.column)];
+  return [
+    ageType(age, nameOf(table), type),
+    ...(await zone(q, age)),
+    await probeIndex(q, messages, age.column),
+  ];
 }
 
 function ageType(age: Age, table: string, type: string): Finding {

@@ -24,8 +24,7 @@ export async function readExaminedTables(q: Queryable, mapping: Mapping): Promis
   for (const { dependent } of flatDependents(mapping)) {
     const place = found.findIndex(({ table }) => isSameTable(table, dependent.table));
     const known = found[place];
-    if (known === undefined)
-      found.push(await readTable(q, dependent.table, 'dependent', [dependent.action]));
+    if (known === undefined) found.push(await readTable(q, dependent.table, 'dependent', [dependent.action]));
     else found[place] = { ...known, actions: [...known.actions, dependent.action] };
   }
   return found;

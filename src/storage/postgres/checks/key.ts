@@ -65,7 +65,8 @@ async function unique(
 
 function notNull(mapping: Mapping, messages: ExaminedTable): Finding {
   const check = 'key_not_null';
-  const why = 'NULL is not in the order of the key: such a row would never be walked, and any number may have it.';
+  const why =
+    'NULL is not in the order of the key: such a row would never be walked, and any number may have it.';
   const nullable = mapping.key.filter((column) => messages.columns.get(column)?.notNull === false);
   if (nullable.length === 0) return ok(check, 'No part of the key can be NULL.', why);
   return {

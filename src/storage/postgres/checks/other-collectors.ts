@@ -5,10 +5,7 @@ import { notExamined } from '../../checks/finding.js';
 import { othersFinding } from '../../checks/other-collectors.js';
 import type { Queryable } from '../own-tables.js';
 
-export async function otherCollectorFindings(
-  q: Queryable,
-  { table }: Mapping,
-): Promise<readonly Finding[]> {
+export async function otherCollectorFindings(q: Queryable, { table }: Mapping): Promise<readonly Finding[]> {
   const pattern = `\\mDELETE\\s+FROM\\s+(ONLY\\s+)?("?\\w+"?\\s*\\.\\s*)?"?${table.name.replaceAll(/\W/g, '.')}\\M`;
   const { rows } = await q.query(
     `SELECT format('session %s (%s, %s)', pid, usename, nullif(application_name, '')) AS words,
@@ -20,7 +17,9 @@ export async function otherCollectorFindings(
     [pattern],
   );
   const hidden = rows.filter((row) => row['hidden'] === true).length;
-  const seen = rows.filter((row) => row['hidden'] !== true).map((row) => `${String(row['words'])} deletes from it`);
+  const seen = rows
+    .filter((row) => row['hidden'] !== true)
+    .map((row) => `${String(row['words'])} deletes from it`);
   return [
     othersFinding([...seen, ...(await jobs(q, pattern))], hidden > 0),
     ...(hidden === 0 ? [] : [await unseen(q, hidden)]),
@@ -43,12 +42,9 @@ async function jobs(q: Queryable, pattern: string): Promise<readonly string[]> {
 }
 
 async function unseen(q: Queryable, sessions: number): Promise<Finding> {
-  const { rows } = await q.query(
-    `SELECT format('GRANT pg_read_all_stats TO %I;', current_user) AS "grant"`,
-  );
+  const { rows } = await q.query(`SELECT format('GRANT pg_read_all_stats TO %I;', current_user) AS "grant"`);
   return {
     ...notExamined('Other collectors', `the statements of ${sessions} other sessions may not be seen`),
     todo: String(rows[0]?.['grant']),
   };
 }
-

@@ -71,7 +71,8 @@ async function parsed(
 
 function todoOf(words: string, name: string, table: TableName): string {
   const denied = /permission denied for (?:table|view|relation) (\S+)/.exec(words)?.[1];
-  if (denied !== undefined) return `GRANT SELECT ON ${denied} TO CURRENT_USER; (as its owner, for the user of message-gc)`;
+  if (denied !== undefined)
+    return `GRANT SELECT ON ${denied} TO CURRENT_USER; (as its owner, for the user of message-gc)`;
   return `Correct ${name} in the mapping. The columns of ${nameOf(table)} are named by m, for example m.status.`;
 }
 
@@ -97,13 +98,21 @@ function nowSql({ age }: Mapping): string {
 
 async function timeless(q: Queryable, { name, sql }: Condition): Promise<Finding> {
   const { calls, words } = wordsOfSql(sql);
-  const times = [...words.filter((word) => timeWords.has(word)), ...calls.filter((call) => timeCalls.has(call))];
+  const times = [
+    ...words.filter((word) => timeWords.has(word)),
+    ...calls.filter((call) => timeCalls.has(call)),
+  ];
   const { rows } = await q.query(
     `SELECT DISTINCT p.proname::text AS name FROM pg_catalog.pg_proc p
       WHERE p.proname = ANY ($1::text[]) AND p.provolatile = 'v' AND pg_function_is_visible(p.oid) ORDER BY 1`,
     [calls.filter((call) => !times.includes(call))],
   );
-  return timeFinding(name, times, rows.map((row) => String(row['name'])), 'declare it STABLE if it only reads');
+  return timeFinding(
+    name,
+    times,
+    rows.map((row) => String(row['name'])),
+    'declare it STABLE if it only reads',
+  );
 }
 
 async function whole(q: Queryable, policy: Policy, { sql }: Messages): Promise<readonly Finding[]> {

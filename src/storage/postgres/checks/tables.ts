@@ -117,7 +117,9 @@ export async function publication(q: Queryable, tables: readonly ExaminedTable[]
     check,
     found: `${rows.map((row) => `${String(row['publication'])} publishes ${String(row['name'])}`).join('; ')}, without a replica identity.`,
     why,
-    todo: [...new Set(rows.map((row) => `ALTER TABLE ${String(row['name'])} REPLICA IDENTITY FULL;`))].join(' '),
+    todo: [...new Set(rows.map((row) => `ALTER TABLE ${String(row['name'])} REPLICA IDENTITY FULL;`))].join(
+      ' ',
+    ),
   };
 }
 

@@ -9,7 +9,11 @@ import type { Parameters } from '../range.js';
 
 /** Old enough and processed, whatever holds say. */
 export function candidateSql(policy: Policy, horizon: string, parameters: Parameters): string {
-  return eligibleSql({ ...policy, mapping: { ...policy.mapping, holds: [], holdList: null } }, horizon, parameters);
+  return eligibleSql(
+    { ...policy, mapping: { ...policy.mapping, holds: [], holdList: null } },
+    horizon,
+    parameters,
+  );
 }
 
 /** Old enough and processed, and this hold keeps it. */
@@ -22,7 +26,9 @@ export function heldSql(policy: Policy, where: string, horizon: string, paramete
 export function ageText({ age }: Mapping, value: string, parameters: Parameters): string {
   if (age.unit.startsWith('epoch')) return `(${value})::numeric::text`;
   const moment =
-    age.unit === 'timestamptz' ? value : `(${value} AT TIME ZONE ${parameters.add(age.zone ?? 'UTC', 'text')})`;
+    age.unit === 'timestamptz'
+      ? value
+      : `(${value} AT TIME ZONE ${parameters.add(age.zone ?? 'UTC', 'text')})`;
   return `to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 

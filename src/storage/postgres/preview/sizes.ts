@@ -24,7 +24,10 @@ export type Sizes = {
 /** From the statistics: nothing is read of the tables themselves. */
 export async function readSizes(client: PoolClient, mapping: Mapping): Promise<Sizes> {
   const tables = new Map<string, TableSize>();
-  for (const table of [mapping.table, ...countedDependents(mapping).map(({ dependent }) => dependent.table)]) {
+  for (const table of [
+    mapping.table,
+    ...countedDependents(mapping).map(({ dependent }) => dependent.table),
+  ]) {
     if (!tables.has(nameOf(table))) tables.set(nameOf(table), await readSize(client, table));
   }
   const { rows } = await client.query<{ full: boolean; block: number }>(

@@ -57,7 +57,7 @@ async function readTable(
     role,
     actions,
     oid: row === undefined ? null : String(row['oid']),
-    kind: String(row?.['kind'] ?? ''),
+    kind: row === undefined ? '' : String(row['kind']),
     isParent: row?.['parent'] === true,
     columns: new Map(columns.map(([name, type, notNull]) => [name, { type, notNull }])),
   };

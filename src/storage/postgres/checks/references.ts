@@ -1,5 +1,6 @@
 /** The doctor's look at the foreign keys into the tables that lose rows. */
-import { type Mapping, nameOf, ownMapping } from '../../../core/mapping.js';
+import { isOwnMapping } from '../../../core/first-run.js';
+import { type Mapping, nameOf } from '../../../core/mapping.js';
 import type { Finding } from '../../../core/ports.js';
 import { ok } from '../../checks/finding.js';
 import { flatDependents } from '../../checks/flat-dependents.js';
@@ -98,9 +99,9 @@ async function matchIndexes(
     const isSaid = keys.some(
       ({ from, missingIndex }) => nameOf(from) === nameOf(dependent.table) && missingIndex !== null,
     );
-    if (isSaid && mapping.store !== ownMapping.store) continue;
+    if (isSaid && !isOwnMapping(mapping)) continue;
     findings.push({
-      level: mapping.store === ownMapping.store ? 'error' : 'warning',
+      level: isOwnMapping(mapping) ? 'error' : 'warning',
       check,
       found: `No index on ${nameOf(dependent.table)} begins with ${columns.join(', ')}.`,
       why,

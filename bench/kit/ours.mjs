@@ -102,6 +102,7 @@ export async function collect(url, policy, { duty = 1, workers }) {
         ledger: timed(store.ledger, outside),
         sweep,
         planner: timed(store.planner, outside),
+        doctor: timed(store.doctor, outside),
         tidyUp: (one) => store.tidyUp(one),
       },
       engine,

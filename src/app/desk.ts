@@ -1,18 +1,25 @@
-import type { StartAnswer, Store } from '../core/ports.js';
+import type { Pace } from '../core/pace.js';
+import type { Policy } from '../core/policy.js';
+import type { DryRun, Store } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { Coreapp } from '../coreapp/coreapp.js';
-import type { DeskHealth, RunDesk } from '../webapp/deps.js';
+import type { DeskAnswer, DeskHealth, RunDesk, StartAsked } from '../webapp/deps.js';
+import { dryRunOf } from './dry-run.js';
 import type { StoreKeeper } from './store-keeper.js';
 
 /** Where the front door meets the workshop of the same process; closed until the database is there. */
 export class RunDeskOf implements RunDesk {
   readonly #keeper: StoreKeeper;
   readonly #store: Store;
+  readonly #policy: Policy;
+  readonly #pace: Pace;
   #coreapp: Coreapp | null = null;
 
-  constructor(keeper: StoreKeeper, store: Store) {
+  constructor(keeper: StoreKeeper, store: Store, policy: Policy, pace: Pace) {
     this.#keeper = keeper;
     this.#store = store;
+    this.#policy = policy;
+    this.#pace = pace;
   }
 
   open(coreapp: Coreapp): void {
@@ -23,9 +30,14 @@ export class RunDeskOf implements RunDesk {
     await this.#coreapp?.stop();
   }
 
-  async start(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer> {
+  async start(request: StartAsked): Promise<DeskAnswer> {
     if (this.#coreapp === null) throw this.#keeper.trouble;
-    return this.#coreapp.startRun(request);
+    return this.#coreapp.askForRun(request);
+  }
+
+  async dryRun(): Promise<DryRun> {
+    if (this.#coreapp === null) throw this.#keeper.trouble;
+    return dryRunOf(this.#store, this.#policy, this.#pace);
   }
 
   progress(runId: string): LiveProgress | null {

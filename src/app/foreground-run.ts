@@ -21,6 +21,8 @@ export type ForegroundOptions = {
   /** Null: no limit. */
   readonly maxSeconds: number | null;
   readonly maxRows: number | null;
+  /** Let the first run of a mapping through though it would delete nearly everything. */
+  readonly confirmed: boolean;
   readonly onProgress: (view: RunView, live: LiveProgress | null) => void;
   readonly signal: AbortSignal;
 };
@@ -79,7 +81,10 @@ export async function runInForeground(
     await coreapp.start();
     const startedAt = systemClock.monotonicMs();
     try {
-      const { runId, joined } = await coreapp.startRun({ requestId: newId(), by: 'gc' });
+      const answer = await coreapp.askForRun({ requestId: newId(), by: 'gc', confirmed: options.confirmed });
+      if (answer.kind === 'braked')
+        throw new Refusal('refused', `${answer.words}, then run "message-gc gc --yes"`);
+      const { runId, joined } = answer;
       let run: RunView | undefined;
       for (;;) {
         await bell.wait(lookMs, options.signal);

@@ -62,7 +62,7 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
     requireHttps: config.requireHttps,
     onAttempt: (result) => meters.callback(result),
   });
-  const desk = new RunDeskOf(keeper, store);
+  const desk = new RunDeskOf(keeper, store, policyOf(config), pace);
   const webapp = await createWebapp({
     settings: {
       allowUsers: config.allowUsers,

@@ -6,6 +6,7 @@ import { packageVersion } from '../wire/package-version.js';
 const commands = [
   'serve',
   'gc',
+  'plan',
   'status',
   'hold',
   'doctor',

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { didYouMean } from '../config/nearest-word.js';
+import { didYouMean } from '../kit/nearest-name.js';
 import { Refusal } from '../core/errors.js';
 
 /** A mapping that comes with message-gc. */

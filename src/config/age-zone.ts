@@ -1,4 +1,4 @@
-import { didYouMean } from './nearest-word.js';
+import { didYouMean } from '../kit/nearest-name.js';
 
 const offset = /^[+-](?:0\d|1[0-4]):[0-5]\d$/;
 

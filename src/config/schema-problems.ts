@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { type FieldSchema, mappingSchema } from './mapping-schema.js';
-import { didYouMean } from './nearest-word.js';
+import { didYouMean } from '../kit/nearest-name.js';
 import { type FieldPath, valueAt } from './yaml-text.js';
 
 /** What is wrong with one field, in words for a person. */

@@ -2,6 +2,7 @@
  * The doors between the rules and the world. `storage/` implements them, `app/` hands them over; nothing above
  * storage knows which engine answers. Every method may throw a StoreError; expected outcomes are values.
  */
+import type { Mapping } from './mapping.js';
 import type { Policy } from './policy.js';
 import type { DependentCounts, ForeignKeyMode, Outcome, Plan, Run, RunForm, Span, Walk } from './run.js';
 import type { RunView } from './run-view.js';
@@ -42,6 +43,8 @@ export interface Ledger {
     readonly maxRate?: number | null;
     readonly by: string;
   }): Promise<string | null>;
+  /** Whether a run under this mapping, whatever its retention, has ever ended with something deleted. */
+  hasCollected(mapping: Mapping): Promise<boolean>;
   /** Newest first. */
   runs(limit: number): Promise<readonly RunView[]>;
   run(id: string): Promise<RunView | null>;
@@ -246,6 +249,8 @@ export interface Store {
   readonly home: Home;
   readonly ownTables: OwnTables;
   readonly holds: HoldBook;
+  readonly doctor: Doctor;
+  readonly preview: Preview;
   /**
    * Connects, refuses a table that is not ours and an unknown schema version (Refusal), migrates.
    * Throws StoreError `unreachable` when there is no server; may be called again.
@@ -277,8 +282,11 @@ export interface Doctor {
 
 /** What a run would do now. Writes nothing. */
 export interface Preview {
-  /** Keeps `limitMs`: what could not be counted by then is estimated, and `exact` says so. */
-  preview(policy: Policy, limitMs: number): Promise<DryRun>;
+  /**
+   * Keeps `limitMs`: what could not be counted by then is estimated, and `exact` says so.
+   * @param rowsPerSecond the speed at which `seconds` reckons
+   */
+  preview(policy: Policy, limitMs: number, rowsPerSecond: number): Promise<DryRun>;
   /**
    * Share of the table's rows that would go, 0 to 1, from a sample (`exact`: from all of a small table); null: cannot
    * be said. For the brake of a first run.
@@ -330,12 +338,11 @@ export interface HoldBook {
 /** `key`: the key's columns as text, several joined by U+001F; `contact`: the value of the mapping's contact column. */
 export type HoldEntry = { readonly kind: 'key' | 'contact'; readonly value: string };
 
-/** The tables that we make: for `seed`, `demo` and `doctor`. */
+/** The tables that we make: for `seed` and `demo`. */
 export interface OwnTables {
   /** Adds `rows` messages of a believable mix with receipts; only to a table that we made. Returns what was added. */
   seed(options: SeedOptions): Promise<SeedAnswer>;
   counts(): Promise<{ readonly messages: number; readonly processed: number; readonly receipts: number }>;
-  findings(): Promise<readonly Finding[]>;
 }
 export type SeedOptions = {
   readonly rows: number;

@@ -7,6 +7,7 @@ import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
+import { type Braked, firstRunBrake } from './first-run-brake.js';
 import { RunInHand } from './run-in-hand.js';
 import { type Workplace, workOnce } from './worker.js';
 
@@ -15,6 +16,14 @@ const longestIdleMs = 60_000;
 const leastLeaseMs = 15_000;
 /** A handful of small reads; often enough for an estimate after a few seconds. */
 const shareEveryMs = 1_000;
+
+export type RunRequest = {
+  readonly requestId: string;
+  readonly by: string;
+  /** Whoever asks has seen what would go. */
+  readonly confirmed: boolean;
+};
+export type RunAnswer = ({ readonly kind: 'started' } & StartAnswer) | Braked;
 
 /**
  * The workshop: a heartbeat, and workers that sweep whatever run is active. Everything that it remembers may be lost;
@@ -73,7 +82,13 @@ export class Coreapp implements Service {
     });
   }
 
-  /** T3: starts a run or joins the one that is on. Planning and work follow on their own. */
+  /** As `startRun`, but the first run of a mapping is braked when it would delete nearly everything. */
+  async askForRun({ confirmed, ...request }: RunRequest): Promise<RunAnswer> {
+    const braked = confirmed ? null : await firstRunBrake(this.#deps);
+    return braked ?? { kind: 'started', ...(await this.startRun(request)) };
+  }
+
+  /** T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation. */
   async startRun(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer> {
     const { ledger } = this.#deps.store;
     const answer = await ledger.start({

@@ -7,7 +7,7 @@ import type { Log } from '../kit/log.js';
 
 /** What the workshop needs from the rest of the house; `app/` hands it over. */
 export type CoreappDeps = {
-  readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp'>;
+  readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp' | 'doctor' | 'preview'>;
   /** Identity of the server and database, how many sessions it can give, and how long a batch should take. */
   readonly engine: Pick<EngineFacts, 'server' | 'sessions' | 'batchTargetMs'>;
   readonly node: NodeIdentity;

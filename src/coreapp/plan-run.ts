@@ -1,4 +1,5 @@
 import { policyHash } from '../core/policy.js';
+import type { Finding } from '../core/ports.js';
 import type { Run } from '../core/run.js';
 import type { CoreappDeps } from './deps.js';
 import { completeRun, failRun } from './finish-run.js';
@@ -27,6 +28,12 @@ export async function mayWorkOn(deps: CoreappDeps, run: Run, leaseMs: number): P
 
 /** T4: reads first, outside; the write decides. Nothing eligible: the run ends at once, complete with 0. */
 export async function planRun(deps: CoreappDeps, run: Run): Promise<void> {
+  const obstacles = await deps.store.doctor.obstacles(deps.policy);
+  const errors = obstacles.filter(({ level }) => level === 'error');
+  if (errors.length > 0) {
+    await failRun(deps, run, errors.map(obstacleWords).join(' '));
+    return;
+  }
   const answer = await deps.store.planner.plan(deps.policy);
   const { plan } = answer;
   if (answer.kind === 'nothing') {
@@ -46,6 +53,11 @@ export async function planRun(deps: CoreappDeps, run: Run): Promise<void> {
       `the run is planned: ${plan.why}`,
     );
   }
+}
+
+/** For `errors[].details`: what was found, and what to do. */
+function obstacleWords({ found, todo }: Finding): string {
+  return todo === null ? found : `${found} ${todo}`;
 }
 
 /**

@@ -2,7 +2,7 @@
  * What the front door needs from the rest of the house. `app/` hands it over; nothing in this room knows a database
  * or a worker.
  */
-import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { DryRun, Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';
@@ -34,10 +34,18 @@ export type WebappSettings = {
   readonly jwtKey: string | null;
 };
 
+export type StartAsked = { readonly requestId: string; readonly by: string; readonly confirmed: boolean };
+/** `braked`: the first run of a mapping would delete nearly everything, and nobody has confirmed it; nothing began. */
+export type DeskAnswer =
+  | ({ readonly kind: 'started' } & StartAnswer)
+  | { readonly kind: 'braked'; readonly words: string };
+
 /** Where runs are asked for. Implemented by the process that wires Webapp and Coreapp together. */
 export interface RunDesk {
   /** Starts a run or joins the active one. Throws StoreError when the database is not reachable. */
-  start(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer>;
+  start(request: StartAsked): Promise<DeskAnswer>;
+  /** What a run would do now; 5 s at most. Throws StoreError when the database is not reachable. */
+  dryRun(): Promise<DryRun>;
   /** Speed and reason of a run on which this process works; null otherwise. Asks nobody. */
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */

@@ -167,7 +167,7 @@ describeMariaDb('messages first on MariaDB', () => {
       return `${user}:Pass-word-1`;
     });
     await fill(world);
-    const findings = await world.store.ownTables.findings();
+    const findings = await world.store.doctor.findings({ mapping: ownMapping, retentionSeconds: 0 });
     const unchecked = findings.find(({ check }) => check === 'privilege_unchecked');
     expect(unchecked?.level).toBe('warning');
     expect(unchecked?.todo).toMatch(/^GRANT PROCESS ON \*\.\* TO 'mgc_\w+'@'%'; GRANT TRIGGER ON `/);
@@ -207,7 +207,9 @@ describeMariaDb('messages first on MariaDB', () => {
       return `${user}:Pass-word-1`;
     });
     await fill(world);
-    const refused = (await world.store.ownTables.findings()).filter(({ level }) => level === 'error');
+    const refused = (await world.store.doctor.findings({ mapping: ownMapping, retentionSeconds: 0 })).filter(
+      ({ level }) => level === 'error',
+    );
     expect(refused.map(({ check }) => check)).toEqual(['privilege_messages', 'privilege_dependents']);
     expect(refused[0]?.todo).toMatch(/^GRANT DELETE ON `mgc_my_\w+`\.`messages` TO 'mgc_/);
     const run = await collect(world);

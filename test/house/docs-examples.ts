@@ -1,6 +1,8 @@
+import type { DryRun } from '../../src/core/ports.js';
 import { defaultSettings } from '../../src/core/settings.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { renderCallback } from '../../src/wire/callback-body.js';
+import { dryRunReply } from '../../src/wire/dry-run-reply.js';
 import { errorEnvelope } from '../../src/wire/error-envelope.js';
 import { healthReply } from '../../src/wire/health-reply.js';
 import { loginReply } from '../../src/wire/login-reply.js';
@@ -41,6 +43,24 @@ const callback = {
 } as const;
 const told = { node: null, messagesDeleted: 1, error: null } as const;
 
+const foretold: DryRun = {
+  messages: 1,
+  exact: true,
+  dependents: { message_receipts: 1 },
+  held: {},
+  oldest: '2026-11-22T10:00:00.000000Z',
+  newest: '2026-11-22T10:00:00.000000Z',
+  bytes: 1,
+  logBytes: 1,
+  seconds: 1,
+  walk: 'key',
+  foreignKeys: 'checked',
+  why: 'words',
+  missingIndex: null,
+  sample: [['1']],
+  horizon: '2026-11-22T10:00:00.000000Z',
+};
+
 /** What the code makes for each kind of example; its keys are those that a page must show. */
 export const madeByCode: Readonly<Record<string, unknown>> = {
   login: loginReply('token', new Date(0)),
@@ -49,6 +69,7 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
   meta: { meta },
   settings: settingsReply(defaultSettings),
   accepted: acceptedBySingle(),
+  'dry run': dryRunReply(foretold),
   runs: runsReply([runShape(view, live)]),
   run: runsReply([runShape(view, live, [callback])]),
   complete: JSON.parse(renderCallback({ ...told, outcome: 'complete' })),
@@ -67,7 +88,7 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
 };
 
 /** Objects whose keys are data: names of tables, nodes, labels, meters. Their values are compared, not their keys. */
-const keyedByData = new Set(['nodes', 'dependents_deleted', 'labels', 'metrics']);
+const keyedByData = new Set(['nodes', 'dependents_deleted', 'dependents', 'held', 'labels', 'metrics']);
 
 /** Where the keys of an example differ from those that the code makes. Null and empty lists fit anything. */
 export function keyFaults(shown: unknown, made: unknown, at = ''): readonly string[] {

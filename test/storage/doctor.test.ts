@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ownMapping } from '../../src/core/mapping.js';
+import { type Mapping, ownMapping } from '../../src/core/mapping.js';
+import type { Policy } from '../../src/core/policy.js';
 import type { Finding } from '../../src/core/ports.js';
+import { serverFindings } from '../../src/storage/postgres/checks/server.js';
 import { doctorFindings } from '../../src/storage/postgres/doctor.js';
 import { createOwnTables } from '../../src/storage/postgres/own-tables.js';
 import { PgliteWorld } from './pglite-world.js';
@@ -30,13 +32,30 @@ afterAll(async () => {
   await world.end();
 });
 
+const own: Policy = { mapping: ownMapping, retentionSeconds: 0 };
+type Client = Pick<pg.Client, 'query'>;
+
+/** As the store asks, in whatever transaction the client is. */
+async function everything(client: Client, policy: Policy = own): Promise<readonly Finding[]> {
+  return [...(await serverFindings(client)), ...(await doctorFindings(client, policy))];
+}
+/** In a transaction of its own. */
+async function examined(client: Client, policy: Policy = own): Promise<readonly Finding[]> {
+  await client.query('BEGIN READ ONLY');
+  try {
+    return await doctorFindings(client, policy);
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
 /** Runs `work` in a transaction that is rolled back, so that each test finds the database as it was made. */
 async function changed(statements: readonly string[]): Promise<readonly Finding[]> {
   const client = await scratch.pool.connect();
   try {
     await client.query('BEGIN');
     for (const statement of statements) await client.query(statement);
-    return await doctorFindings(client);
+    return await everything(client);
   } finally {
     await client.query('ROLLBACK');
     client.release();
@@ -123,15 +142,15 @@ test('a disabled trigger is no trigger', async () => {
 });
 
 test('a mapped table that is not there is named', async () => {
-  const mapping = { ...ownMapping, store: 'shop', table: { schema: 'public', name: 'chats' } };
-  expect(of(await doctorFindings(scratch.pool, mapping), 'table_present')).toMatchObject({
+  const mapping: Mapping = { ...ownMapping, store: 'shop', table: { schema: 'public', name: 'chats' } };
+  expect(of(await examined(poor, { ...own, mapping }), 'table_present')).toMatchObject({
     level: 'error',
     found: expect.stringContaining('public.chats'),
   });
 });
 
 test('the GRANT statements for what is missing are exact: run as they are, they mend every error', async () => {
-  const before = await doctorFindings(poor);
+  const before = await examined(poor);
   expect(of(before, 'privilege_messages')).toMatchObject({
     level: 'error',
     todo: `GRANT SELECT, UPDATE, DELETE ON TABLE public.messages TO ${quotedRole};`,
@@ -142,7 +161,7 @@ test('the GRANT statements for what is missing are exact: run as they are, they 
     expect(finding?.level).toBe(check === 'privilege_unchecked' ? 'warning' : 'error');
     await scratch.pool.query(finding?.todo ?? '');
   }
-  const after = await doctorFindings(poor);
+  const after = await examined(poor);
   expect(notWell(after)).toEqual([]);
   // A parameter's privileges outlive the database, and the role could not be dropped while it has one.
   await scratch.pool.query(`REVOKE SET ON PARAMETER session_replication_role FROM ${quotedRole}`);
@@ -150,13 +169,13 @@ test('the GRANT statements for what is missing are exact: run as they are, they 
 
 test('policies that apply to this user are found', async () => {
   await scratch.pool.query('ALTER TABLE message_receipts ENABLE ROW LEVEL SECURITY');
-  expect(of(await doctorFindings(poor), 'row_security')).toMatchObject({
+  expect(of(await examined(poor), 'row_security')).toMatchObject({
     level: 'error',
     found: expect.stringContaining('message_receipts'),
     todo: `ALTER ROLE ${quotedRole} BYPASSRLS;`,
   });
   await scratch.pool.query('ALTER TABLE message_receipts DISABLE ROW LEVEL SECURITY');
-  expect(of(await doctorFindings(poor), 'row_security')?.level).toBe('ok');
+  expect(of(await examined(poor), 'row_security')?.level).toBe('ok');
 });
 
 test('the embedded database is examined without what only servers have', async () => {
@@ -167,7 +186,9 @@ test('the embedded database is examined without what only servers have', async (
     'CREATE SCHEMA message_gc; CREATE TABLE message_gc.setting (name text PRIMARY KEY, value text)',
   );
   await pool.query("INSERT INTO message_gc.setting VALUES ('own_tables', $1)", [JSON.stringify(record)]);
-  const findings = await doctorFindings(pool);
+  const session = await pool.connect();
+  const findings = [...(await serverFindings(session)), ...(await examined(session))];
+  session.release();
   expect(notWell(findings)).toEqual([]);
   expect(of(findings, 'connection')?.found).toContain('embedded');
   expect(of(findings, 'autovacuum')).toBeUndefined();

@@ -58,9 +58,9 @@ describe('PUT gc', () => {
   });
 
   it.each([
-    ['?dry_run=true', undefined, 'no dry run'],
-    ['?confirm=true', undefined, '"confirm"'],
-    ['', '{"dry_run":true}', 'no dry run'],
+    ['?dryrun=true', undefined, 'dry_run=true'],
+    ['?force=true', undefined, '"force"'],
+    ['', '{"dry_run":true}', 'dry_run=true'],
     ['', '[1]', 'no run was started'],
   ])('starts nothing when it is called with %s %s', async (query, payload, words) => {
     const world = new World();
@@ -75,6 +75,78 @@ describe('PUT gc', () => {
     expect(answer.json().errors[0]).toMatchObject({ code: 1010, title: 'Parameter is not required' });
     expect(answer.json().errors[0].details).toContain(words);
     expect(world.asked).toHaveLength(0);
+  });
+
+  it.each(['?dry_run=1', '?dry_run=', '?confirm=yes', '?dry_run=true&dry_run=false'])(
+    'starts nothing for a value that is neither true nor false: %s',
+    async (query) => {
+      const world = new World();
+      const webapp = await world.webapp();
+      const headers = { authorization: await world.bearer() };
+      const answer = await webapp.inject({ method: 'PUT', url: `${gc}${query}`, headers });
+      expect(answer.statusCode).toBe(400);
+      expect(answer.json().errors[0]).toMatchObject({ code: 1009 });
+      expect([world.asked, world.dryRuns]).toEqual([[], 0]);
+    },
+  );
+
+  it('answers a dry run in the published shape, and starts nothing', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const headers = { authorization: await world.bearer() };
+    const answer = await webapp.inject({ method: 'PUT', url: `${gc}?dry_run=true`, headers });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toStrictEqual({
+      services: {
+        message: {
+          gc: {
+            dry_run: {
+              messages: 1_234,
+              exact: true,
+              dependents: { message_receipts: 2_345 },
+              held: { legal: 7 },
+              oldest: '2026-01-01T00:00:00.000000Z',
+              newest: '2026-10-01T00:00:00.000000Z',
+              bytes: 400_000,
+              log_bytes: 900_000,
+              seconds: 1,
+              walk: 'key',
+              foreign_keys: 'messages_first',
+              why: 'few keys are missing',
+              missing_index: null,
+              sample: ['17', '18'],
+              horizon: '2026-11-22T10:00:00.000000Z',
+            },
+          },
+        },
+      },
+      meta,
+    });
+    expect(world.asked).toHaveLength(0);
+    expect(answer.headers['x-request-id']).toBeUndefined();
+  });
+
+  it('lets only those look who may collect', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const headers = { authorization: await world.bearer('clerk') };
+    const answer = await webapp.inject({ method: 'PUT', url: `${gc}?dry_run=true`, headers });
+    expect([answer.statusCode, world.dryRuns]).toEqual([403, 0]);
+  });
+
+  it('tells who did not confirm a first run what would go, and passes a confirmation on', async () => {
+    const world = new World();
+    world.start = () => Promise.resolve({ kind: 'braked', words: 'About 99 % would go' });
+    const webapp = await world.webapp();
+    const headers = { authorization: await world.bearer() };
+    const answer = await webapp.inject({ method: 'PUT', url: gc, headers });
+    expect(answer.statusCode).toBe(409);
+    expect(answer.json().errors[0]).toMatchObject({ code: 1008, title: 'Required parameter is missing' });
+    expect(answer.json().errors[0].details).toMatch(/About 99 % would go.*\?confirm=true/);
+    world.start = () => Promise.resolve({ runId, joined: false });
+    const again = await webapp.inject({ method: 'PUT', url: `${gc}?confirm=true`, headers });
+    expect(again.json()).toStrictEqual(accepted);
+    expect(world.asked.map(({ confirmed }) => confirmed)).toEqual([false, true]);
   });
 
   it("fails to start with the driver's own words and the place to look", async () => {

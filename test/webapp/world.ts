@@ -1,12 +1,12 @@
 /** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
 import { StoreError } from '../../src/core/errors.js';
-import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
+import type { CallbackState, DryRun, Home, StartAnswer, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
 import { createMeters } from '../../src/metrics/meters.js';
-import type { DeskHealth, RunDesk, WebappSettings } from '../../src/webapp/deps.js';
+import type { DeskAnswer, DeskHealth, RunDesk, StartAsked, WebappSettings } from '../../src/webapp/deps.js';
 import { ensureAdmin, hashPassword } from '../../src/webapp/passwords.js';
 import { Tokens } from '../../src/webapp/tokens.js';
 import { createWebapp, type Webapp } from '../../src/webapp/webapp.js';
@@ -40,13 +40,34 @@ export const aRun: RunView = {
   errors: [],
 };
 
+type Braked = Extract<DeskAnswer, { readonly kind: 'braked' }>;
+
+export const aDryRun: DryRun = {
+  messages: 1_234,
+  exact: true,
+  dependents: { message_receipts: 2_345 },
+  held: { legal: 7 },
+  oldest: '2026-01-01T00:00:00.000000Z',
+  newest: '2026-10-01T00:00:00.000000Z',
+  bytes: 400_000,
+  logBytes: 900_000,
+  seconds: 1,
+  walk: 'key',
+  foreignKeys: 'messages_first',
+  why: 'few keys are missing',
+  missingIndex: null,
+  sample: [['17'], ['18']],
+  horizon: '2026-11-22T10:00:00.000000Z',
+};
+
 export type Line = { readonly level: string; readonly facts: object; readonly words: string };
 
 export class World {
   readonly users = new Map<string, User>();
   readonly revoked = new Set<string>();
   readonly lines: Line[] = [];
-  readonly asked: { readonly requestId: string; readonly by: string }[] = [];
+  readonly asked: StartAsked[] = [];
+  dryRuns = 0;
   readonly saved: ApplicationSettings[] = [];
   settings: ApplicationSettings = defaultSettings;
   key: string | null = null;
@@ -58,7 +79,8 @@ export class World {
   runs: readonly RunView[] = [aRun];
   callbacks: readonly CallbackState[] = [];
   live: LiveProgress | null = null;
-  start: () => Promise<StartAnswer> = () => Promise.resolve({ runId, joined: false });
+  start: () => Promise<StartAnswer | Braked> = () => Promise.resolve({ runId, joined: false });
+  dryRun: () => Promise<DryRun> = () => Promise.resolve(aDryRun);
   cancel: (by: string) => Promise<RunView | null> = () => Promise.resolve(null);
   readonly meters = createMeters('9dfe77618dba');
 
@@ -82,9 +104,14 @@ export class World {
   };
 
   readonly desk: RunDesk = {
-    start: (request) => {
+    start: async (request) => {
       this.asked.push(request);
-      return this.start();
+      const answer = await this.start();
+      return 'kind' in answer ? answer : { kind: 'started', ...answer };
+    },
+    dryRun: () => {
+      this.dryRuns += 1;
+      return this.dryRun();
     },
     progress: () => this.live,
     cancel: (by) => this.cancel(by),

@@ -6,6 +6,7 @@ import type { Finding } from '../../core/ports.js';
 import { silentLog } from '../../kit/log.js';
 import { openStore } from '../../storage/open-store.js';
 import { prepareOrRefuse } from '../../app/store-keeper.js';
+import { policyOf } from '../../app/instance.js';
 import { createOutput, type Output } from '../output.js';
 
 const marks = { ok: 'ok      ', warning: 'warning ', error: 'error   ' } as const;
@@ -13,9 +14,7 @@ const marks = { ok: 'ok      ', warning: 'warning ', error: 'error   ' } as cons
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description(
-      'Check the database before anything is deleted: connection, version, privileges, whose table it is.',
-    )
+    .description('Check the database and the mapping before anything is deleted; changes nothing.')
     .option('--json', 'print the findings as one JSON line')
     .action(async (options: { readonly json?: boolean }) => {
       const config = readConfig(environment);
@@ -30,7 +29,7 @@ export function register(program: Command): void {
           // Another process has the embedded database: nothing can be examined.
           if (config.database.engine === 'pglite' && error.message.includes('.lock')) throw error;
         });
-        const findings = await store.ownTables.findings();
+        const findings = await store.doctor.findings(policyOf(config));
         output.printJson({ database: config.database.where, findings });
         output.print(config.database.where);
         for (const finding of findings) tell(output, finding);

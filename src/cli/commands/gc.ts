@@ -6,10 +6,17 @@ import { exitCodes } from '../../core/errors.js';
 import { silentLog } from '../../kit/log.js';
 import { runShape } from '../../wire/run-reply.js';
 import { createOutput, formatCount, type Output, reasonWords } from '../output.js';
+import { tellDryRun } from '../dry-run-words.js';
 import { createProgress } from '../progress-bar.js';
 import { duration, wholeNumber } from '../whole-number.js';
 
-type Options = { readonly maxTime?: number; readonly maxRows?: number; readonly json?: boolean };
+type Options = {
+  readonly maxTime?: number;
+  readonly maxRows?: number;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+};
 
 export function register(program: Command): void {
   program
@@ -25,10 +32,13 @@ export function register(program: Command): void {
       'stop once so many messages are gone, paused and resumable (exit 75)',
       wholeNumber(1),
     )
+    .option('--dry-run', 'only tell what a run would do, as "message-gc plan" does; nothing is deleted')
+    .option('--yes', 'let the first run of a mapping through though it would delete nearly everything')
     .option('--json', 'print the run as one JSON line')
     .action(async (options: Options) => {
       const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
+      if (options.dryRun === true) return tellDryRun(config, output);
       const progress = createProgress();
       const stopping = new AbortController();
       const stop = (): void => stopping.abort();
@@ -38,6 +48,7 @@ export function register(program: Command): void {
         const end = await runInForeground(config, silentLog, {
           maxSeconds: options.maxTime ?? null,
           maxRows: options.maxRows ?? null,
+          confirmed: options.yes === true,
           signal: stopping.signal,
           onProgress: (run, live) =>
             progress.update({

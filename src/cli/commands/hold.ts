@@ -6,7 +6,7 @@ import type { HoldEntry } from '../../core/ports.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
 
-type Options = { readonly key?: readonly string[]; readonly contact?: string; readonly json?: boolean };
+type Options = { readonly key: readonly string[]; readonly contact?: string; readonly json?: boolean };
 
 /** Stands between the columns of a key. */
 const separator = '\u001f';
@@ -19,7 +19,8 @@ export function register(program: Command): void {
     .option(
       '--key <value>',
       'the key of one message, as text; once for each column of the key',
-      (value: string, before: readonly string[] = []) => [...before, value],
+      (value: string, before: readonly string[]) => [...before, value],
+      [],
     )
     .option('--contact <value>', 'all messages of this contact')
     .option('--json', 'print one JSON line')
@@ -56,8 +57,8 @@ export function register(program: Command): void {
 }
 
 function entryOf({ key, contact }: Options): HoldEntry {
-  if (key !== undefined && contact === undefined) return { kind: 'key', value: key.join(separator) };
-  if (key === undefined && contact !== undefined) return { kind: 'contact', value: contact };
+  if (key.length > 0 && contact === undefined) return { kind: 'key', value: key.join(separator) };
+  if (key.length === 0 && contact !== undefined) return { kind: 'contact', value: contact };
   throw new Refusal(
     'configuration',
     'Say what is to be held: --key with the key of a message, or --contact with a contact; one of the two',

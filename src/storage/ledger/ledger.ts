@@ -1,6 +1,7 @@
 import type { Ledger } from '../../core/ports.js';
 import type { Bounds } from './bounds.js';
 import type { Dialect } from './dialect.js';
+import { hasCollected } from './has-collected.js';
 import { forgetOld } from './history.js';
 import { lookOnce } from './look.js';
 import { beatNode, leaveNode, liveNodes, registerNode } from './nodes.js';
@@ -37,6 +38,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     look: (run, policy, span, units, leaseMs) => lookOnce(dialect, bounds, run, policy, span, units, leaseMs),
     end: (runId, ending) => endRun(dialect, runId, ending),
     steer: (change) => steerRun(dialect, change),
+    hasCollected: (mapping) => hasCollected(dialect, mapping),
     runs: (limit) => listRuns(dialect, shares, limit),
     run: (id) => findRun(dialect, shares, id),
     nodes: (withinMs) => liveNodes(dialect, withinMs),

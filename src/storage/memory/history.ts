@@ -1,4 +1,5 @@
 import type { Ledger } from '../../core/ports.js';
+import { canonicalJson } from '../../core/policy.js';
 import type { RunView } from '../../core/run-view.js';
 import type { Clock } from '../../kit/clock.js';
 import { spansOf, type RunRow, type Tables } from './tables.js';
@@ -8,8 +9,18 @@ export function createHistory(
   tables: Tables,
   clock: Clock,
   dependentName: string,
-): Pick<Ledger, 'runs' | 'run' | 'lockHolders' | 'forget'> {
+): Pick<Ledger, 'hasCollected' | 'runs' | 'run' | 'lockHolders' | 'forget'> {
   return {
+    async hasCollected(mapping) {
+      const wanted = canonicalJson(mapping);
+      return [...tables.runs.values()].some(
+        (run) =>
+          run.state === 'ended' &&
+          run.deleted > 0 &&
+          run.policy !== null &&
+          canonicalJson(run.policy.mapping) === wanted,
+      );
+    },
     async runs(limit) {
       return [...tables.runs.values()]
         .reverse()

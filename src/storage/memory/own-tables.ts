@@ -33,8 +33,5 @@ export function createOwnTables(tables: Tables, clock: Clock): OwnTables {
     async counts() {
       return counted();
     },
-    async findings() {
-      return [];
-    },
   };
 }

@@ -7,6 +7,7 @@ import { createHome } from './home.js';
 import { createNodes } from './nodes.js';
 import { createOutbox } from './outbox.js';
 import { createOwnTables } from './own-tables.js';
+import { createPreview } from './preview.js';
 import { createPlanner } from './planner.js';
 import { createRuns } from './runs.js';
 import { createSpans } from './spans.js';
@@ -34,6 +35,9 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     home: createHome(tables.home, clock),
     holds: createHolds(tables, clock),
     ownTables: createOwnTables(tables, clock),
+    // Nothing of a server is there that could stand in the way.
+    doctor: { findings: async () => [], obstacles: async () => [] },
+    preview: createPreview(tables, clock, dependentName),
     async prepare() {
       return {
         engine: 'memory',

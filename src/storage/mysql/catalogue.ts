@@ -1,6 +1,6 @@
 import { StoreError } from '../../core/errors.js';
 import { nameOf, type TableName } from '../../core/mapping.js';
-import { didYouMean } from '../nearest-name.js';
+import { didYouMean } from '../../kit/nearest-name.js';
 import { textSql } from './names.js';
 import type { Session } from './session.js';
 

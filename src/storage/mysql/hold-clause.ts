@@ -1,7 +1,9 @@
 import type { Mapping } from '../../core/mapping.js';
+import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
 import { own, quoted, textSql } from './names.js';
 import { asText, columnTypes } from './range.js';
+import type { Session } from './session.js';
 
 /** Stands between the columns of a composite key in a hold's value. */
 const separator = '\u001f';
@@ -19,6 +21,14 @@ export function holdListSql({ key, holdList }: Mapping, plan: Plan): string {
   ];
   if (holdList !== null) parts.push(isHeld('contact', text(holdList.contact)));
   return parts.map((part) => `NOT ${part}`).join(' AND ');
+}
+
+/** The policy with the hold list as one hold more, for counting what it keeps; an empty list adds nothing. */
+export async function withHoldList(session: Session, policy: Policy, plan: Plan): Promise<Policy> {
+  const found = await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`);
+  if (found.length === 0) return policy;
+  const hold = { name: 'hold_list', where: `NOT (${holdListSql(policy.mapping, plan)})` };
+  return { ...policy, mapping: { ...policy.mapping, holds: [...policy.mapping.holds, hold] } };
 }
 
 function isHeld(kind: 'key' | 'contact', value: string): string {

@@ -99,7 +99,7 @@ async function factsOrWords(session: Session, mapping: Mapping): Promise<TableFa
 }
 
 /** Database time minus retention, with microseconds, as the text that every statement gets. */
-async function readHorizon(session: Session, retentionSeconds: number): Promise<string> {
+export async function readHorizon(session: Session, retentionSeconds: number): Promise<string> {
   const rows = await session.rows<{ horizon: string }>(
     `SELECT DATE_FORMAT(UTC_TIMESTAMP(6) - INTERVAL ${Math.round(retentionSeconds * 1_000_000)} MICROSECOND,
        '%Y-%m-%dT%H:%i:%s.%fZ') AS horizon`,

@@ -1,4 +1,4 @@
-import type { OwnTables, Store } from '../../core/ports.js';
+import type { Doctor, Finding, OwnTables, Store } from '../../core/ports.js';
 import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
@@ -6,18 +6,23 @@ import { outboxOf } from '../ledger/outbox.js';
 import { sweepOf } from './batch.js';
 import { boundsOf } from './bounds.js';
 import { mysqlDialect } from './dialect.js';
-import { doctorFindings } from './doctor.js';
+import { serverFindings } from './checks/server.js';
+import { doctorFindings, obstacleFindings } from './doctor.js';
 import { ownCounts } from './own-tables.js';
 import { plannerOf } from './planner.js';
 import { asking, type Sessions } from './pool.js';
+import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
+import { readOnly } from './read-only.js';
 import { lockHolders, sharesOf } from './progress.js';
+import type { Session } from './session.js';
 import { seedOwnTables } from './seed.js';
 
 /** MariaDB and MySQL, over sessions that connect when they are first used. */
 export function mysqlStore(sessions: Sessions): Store {
   const dialect = mysqlDialect(sessions);
   let server = '';
+  const planner = plannerOf(sessions);
   return {
     ledger: ledgerOf({
       dialect,
@@ -26,11 +31,13 @@ export function mysqlStore(sessions: Sessions): Store {
       lockHolders: (run) => lockHolders(sessions, run),
     }),
     sweep: sweepOf(sessions),
-    planner: plannerOf(sessions),
+    planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     holds: holdsOf(dialect),
     ownTables: ownTablesOf(sessions),
+    doctor: doctorOf(sessions),
+    preview: previewOf(sessions, planner),
     async prepare(options) {
       const facts = await prepareDatabase(sessions, options);
       server = facts.server;
@@ -56,6 +63,18 @@ function ownTablesOf(sessions: Sessions): OwnTables {
     seed: (options) =>
       asking(sessions.control, 'seed the tables', (session) => seedOwnTables(session, options)),
     counts: () => asking(sessions.control, 'count the messages', ownCounts),
-    findings: () => asking(sessions.control, 'examine the database', (session) => doctorFindings(session)),
+  };
+}
+
+function doctorOf(sessions: Sessions): Doctor {
+  const examining = (work: (session: Session) => Promise<readonly Finding[]>) =>
+    asking(sessions.control, 'examine the database', (session) => readOnly(session, () => work(session)));
+  return {
+    findings: (policy) =>
+      examining(async (session) => [
+        ...(await serverFindings(session)),
+        ...(await doctorFindings(session, policy)),
+      ]),
+    obstacles: (policy) => examining((session) => obstacleFindings(session, policy)),
   };
 }

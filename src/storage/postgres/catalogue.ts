@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { StoreError } from '../../core/errors.js';
 import { type Mapping, nameOf, type TableName } from '../../core/mapping.js';
-import { didYouMean } from '../nearest-name.js';
+import { didYouMean } from '../../kit/nearest-name.js';
 import { type LevelFacts, levelsOf } from './levels.js';
 import { quotedTable } from './names.js';
 

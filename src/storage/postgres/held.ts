@@ -33,6 +33,14 @@ export function collectableSql(
   return holds === '' ? eligible : `(${eligible} AND ${holds})`;
 }
 
+/** The policy with the hold list as one hold more, for counting what it keeps. */
+export function withHoldList(policy: Policy, plan: Pick<Plan, 'guards'>, held: Held): Policy {
+  const listed = holdListSql(policy.mapping, plan, held);
+  if (listed === '') return policy;
+  const holds = [...policy.mapping.holds, { name: 'hold_list', where: `NOT (${listed})` }];
+  return { ...policy, mapping: { ...policy.mapping, holds } };
+}
+
 function holdListSql({ key, holdList }: Mapping, plan: Pick<Plan, 'guards'>, held: Held): string {
   const parts: string[] = [];
   if (held.key) parts.push(keySql(key, plan));

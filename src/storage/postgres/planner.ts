@@ -99,7 +99,7 @@ async function readGuards(
 }
 
 /** Database time minus retention, with microseconds, as the text that every statement gets. */
-async function readHorizon(client: PoolClient, retentionSeconds: number): Promise<string> {
+export async function readHorizon(client: PoolClient, retentionSeconds: number): Promise<string> {
   const { rows } = await client.query<{ horizon: string }>(
     `SELECT to_char((clock_timestamp() - $1::float8 * interval '1 second') AT TIME ZONE 'UTC',
        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS horizon`,

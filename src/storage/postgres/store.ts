@@ -1,5 +1,6 @@
+import type { PoolClient } from 'pg';
 import { StoreError } from '../../core/errors.js';
-import type { Finding, OwnTables, Store } from '../../core/ports.js';
+import type { Doctor, Finding, OwnTables, Store } from '../../core/ports.js';
 import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
@@ -7,10 +8,12 @@ import { outboxOf } from '../ledger/outbox.js';
 import { sweepOf } from './batch.js';
 import { boundsOf } from './bounds.js';
 import { postgresDialect } from './dialect.js';
-import { doctorFindings } from './doctor.js';
+import { serverFindings } from './checks/server.js';
+import { doctorFindings, obstacleFindings } from './doctor.js';
 import { translate } from './errors.js';
 import { ownCounts } from './own-tables.js';
 import { plannerOf } from './planner.js';
+import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
 import { lockHolders, sharesOf } from './progress.js';
 import { seedOwnTables } from './seed.js';
@@ -32,6 +35,7 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
   const dialect = postgresDialect(sessions);
   let deadlockTimeoutMs = usualDeadlockTimeoutMs;
   let server = '';
+  const planner = plannerOf(sessions);
   return {
     ledger: ledgerOf({
       dialect,
@@ -40,11 +44,13 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
       lockHolders: (run) => lockHolders(sessions, run),
     }),
     sweep: sweepOf(sessions, () => deadlockTimeoutMs),
-    planner: plannerOf(sessions),
+    planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     holds: holdsOf(dialect),
     ownTables: ownTablesOf(sessions),
+    doctor: doctorOf(sessions),
+    preview: previewOf(sessions, planner),
     ...extras,
     async prepare({ migrate, ownTables = true }) {
       const prepared = await prepareDatabase(sessions, dialect.db, migrate, ownTables);
@@ -84,12 +90,30 @@ function ownTablesOf(sessions: Sessions): OwnTables {
   return {
     seed: (options) => asking(sessions, 'seed the tables', (client) => seedOwnTables(client, options)),
     counts: () => asking(sessions, 'count the messages', (client) => ownCounts(client)),
-    findings: () =>
-      asking(
-        sessions,
-        'examine the database',
-        (client): Promise<readonly Finding[]> => doctorFindings(client),
-      ),
+  };
+}
+
+/** Longer than any look at a catalogue takes, and than a sample may. */
+const examinationMs = 4_000;
+
+function doctorOf(sessions: Sessions): Doctor {
+  const examining = (work: (client: PoolClient) => Promise<readonly Finding[]>) =>
+    asking(sessions, 'examine the database', async (client) => {
+      await client.query('BEGIN READ ONLY');
+      try {
+        if (sessions.hasTimeLimits) await client.query(`SET LOCAL statement_timeout = '${examinationMs}ms'`);
+        return await work(client);
+      } finally {
+        await client.query('ROLLBACK');
+      }
+    });
+  return {
+    async findings(policy) {
+      // Outside of a transaction: one of the checks is whether transactions stay in one session.
+      const server = await asking(sessions, 'examine the server', serverFindings);
+      return [...server, ...(await examining((client) => doctorFindings(client, policy)))];
+    },
+    obstacles: (policy) => examining((client) => obstacleFindings(client, policy)),
   };
 }
 

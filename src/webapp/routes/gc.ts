@@ -5,14 +5,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal, StoreError, wordsOf } from '../../core/errors.js';
 import { newId } from '../../core/node-name.js';
-import type { StartAnswer } from '../../core/ports.js';
 import type { RunView } from '../../core/run-view.js';
+import { dryRunReply } from '../../wire/dry-run-reply.js';
 import { runShape, runsReply } from '../../wire/run-reply.js';
 import { startFailureDetails } from '../../wire/start-failure.js';
 import { acceptedBySingle } from '../../wire/start-reply.js';
 import { ApiError } from '../api-error.js';
 import { storeDeadlineMs, within } from '../deadline.js';
-import type { WebappDeps } from '../deps.js';
+import type { DeskAnswer, StartAsked, WebappDeps } from '../deps.js';
 import type { Visitor } from '../guard.js';
 import type { KnownVisitor, Route } from '../route.js';
 
@@ -26,12 +26,23 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
   const shape = (view: RunView) => runShape(view, deps.desk.progress(view.id));
 
   async function start(request: FastifyRequest, reply: FastifyReply, visitor: Visitor): Promise<unknown> {
-    refuseParameters(request);
+    const asked = parametersOf(request);
     if (visitor.kind === 'unconfirmed') throw startFailure(visitor.error, visitor.signed);
     const requestId = newId();
     // Looking the token up has used up some of the time already.
     const leftMs = Math.max(100, startDeadlineMs - reply.elapsedTime);
-    const answer = await askForRun(requestId, visitor, leftMs);
+    if (asked.dryRun) return look(visitor);
+    const answer = await askForRun({ requestId, by: visitor.user, confirmed: asked.confirmed }, leftMs);
+    if (answer.kind === 'braked') {
+      deps.log.warn(
+        { request: requestId, by: visitor.user },
+        'a first run was not confirmed, and not started',
+      );
+      // 409, not 400: what stands against it is the state of the table, not the form of the request.
+      throw new ApiError(1008, `${answer.words} (or PUT …?dry_run=true), then send PUT …?confirm=true.`, {
+        status: 409,
+      });
+    }
     const clientsId = request.headers['x-request-id'];
     deps.log.info(
       {
@@ -48,11 +59,21 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     return acceptedBySingle();
   }
 
-  async function askForRun(requestId: string, visitor: KnownVisitor, ms: number): Promise<StartAnswer> {
+  /** A look is no start: it answers with what it found, and a database that is away answers 503. */
+  async function look(visitor: KnownVisitor): Promise<unknown> {
+    const found = await within(deps.desk.dryRun(), storeDeadlineMs, 'make the dry run');
+    deps.log.info({ by: visitor.user, messages: found.messages, exact: found.exact }, 'a dry run was made');
+    return dryRunReply(found);
+  }
+
+  async function askForRun(asked: StartAsked, ms: number): Promise<DeskAnswer> {
     const late = (error: unknown): void =>
-      deps.log.warn({ request: requestId, error: wordsOf(error) }, 'a start that was given up failed later');
+      deps.log.warn(
+        { request: asked.requestId, error: wordsOf(error) },
+        'a start that was given up failed later',
+      );
     try {
-      return await within(deps.desk.start({ requestId, by: visitor.user }), ms, 'start a run', late);
+      return await within(deps.desk.start(asked), ms, 'start a run', late);
     } catch (error) {
       if (error instanceof StoreError || error instanceof Refusal) throw startFailure(error);
       throw error;
@@ -113,12 +134,15 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
   ];
 }
 
+type Asked = { readonly dryRun: boolean; readonly confirmed: boolean };
+
 /**
- * The PUT takes no parameters. One that is overlooked could mean "only look" (a dry run), and deleting instead would
- * be the worst answer possible; so everything unknown is refused, in the query and in the body.
+ * The PUT takes `dry_run` and `confirm` in the query and nothing else. One that is overlooked could mean "only look",
+ * and deleting instead would be the worst answer possible; so everything unknown is refused, in the query and in the
+ * body, and a value that is neither true nor false too.
  */
-function refuseParameters(request: FastifyRequest): void {
-  const query = Object.keys(request.query as Readonly<Record<string, unknown>>);
+function parametersOf(request: FastifyRequest): Asked {
+  const query = request.query as Readonly<Record<string, unknown>>;
   const { body } = request;
   const fields =
     body === undefined || body === null
@@ -126,10 +150,23 @@ function refuseParameters(request: FastifyRequest): void {
       : typeof body === 'object' && !Array.isArray(body)
         ? Object.keys(body)
         : [JSON.stringify(body)];
-  const [first] = [...query, ...fields];
-  if (first === undefined) return;
-  const words = /^dry[_-]?run$/i.test(first)
-    ? 'This version has no dry run, and no run was started.'
-    : `The call takes no parameters, but "${first.slice(0, 80)}" was sent; no run was started. Send it without.`;
-  throw new ApiError(1010, words);
+  const unknown = [
+    ...Object.keys(query).filter((name) => name !== 'dry_run' && name !== 'confirm'),
+    ...fields,
+  ];
+  const [first] = unknown;
+  if (first !== undefined) {
+    const words = /^dry[_-]?run$/i.test(first)
+      ? `"${first}" was sent, but no run was started. Ask for a dry run by the query: PUT …?dry_run=true.`
+      : `The call takes no parameters but dry_run and confirm, both in the query; "${first.slice(0, 80)}" was sent, and no run was started.`;
+    throw new ApiError(1010, words);
+  }
+  return { dryRun: flag(query, 'dry_run'), confirmed: flag(query, 'confirm') };
+}
+
+function flag(query: Readonly<Record<string, unknown>>, name: string): boolean {
+  const value = query[name];
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new ApiError(1009, `${name} must be true or false; no run was started.`);
 }

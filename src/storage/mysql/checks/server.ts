@@ -1,7 +1,7 @@
 /** The doctor's look at the server: its version and state, and the settings that a run depends on. */
-import type { Finding } from '../../core/ports.js';
-import { ok } from '../doctor-finding.js';
-import type { Session } from './session.js';
+import type { Finding } from '../../../core/ports.js';
+import { ok } from '../../checks/finding.js';
+import type { Session } from '../session.js';
 
 export async function serverFindings(session: Session): Promise<readonly Finding[]> {
   const rows = await session.rows<{

@@ -1,14 +1,15 @@
 /** The doctor's look at what this user may do, with the GRANT statements for what is missing. */
-import type { Finding } from '../../core/ports.js';
-import { ok } from '../doctor-finding.js';
-import type { RealTable } from './catalogue.js';
-import type { ExaminedTable } from './doctor-tables.js';
-import { quoted } from './names.js';
-import { Privileges } from './privileges.js';
-import type { Session } from './session.js';
+import type { Finding } from '../../../core/ports.js';
+import { ok } from '../../checks/finding.js';
+import type { RealTable } from '../catalogue.js';
+import { changed, type ExaminedTable, type PresentTable } from './examined.js';
+import { quoted } from '../names.js';
+import { Privileges } from '../privileges.js';
+import type { Session } from '../session.js';
 
 /** UPDATE is needed to lock the rows that are to be deleted, and to clear references. */
-const onTables = ['SELECT', 'UPDATE', 'DELETE'];
+const toDelete = ['SELECT', 'UPDATE', 'DELETE'];
+const toClear = ['SELECT', 'UPDATE'];
 const onLedger = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 /** Only where message-gc makes its tables, or upgrades them. */
 const toMigrate = ['CREATE', 'ALTER', 'DROP', 'INDEX', 'REFERENCES'];
@@ -20,9 +21,9 @@ export async function privilegeFindings(
   const privileges = await Privileges.read(session);
   const rows = await session.rows<{ db: string }>('SELECT DATABASE() AS db');
   const database = rows[0]?.db ?? '';
-  const real = tables.flatMap((one) => (one.real === null ? [] : [{ ...one, real: one.real }]));
+  const real = changed(tables);
   return [
-    ...real.map(({ real: table, role }) => onTable(privileges, table, role)),
+    ...real.map((one) => onTable(privileges, one)),
     ledger(privileges, database),
     migration(privileges, database),
     unchecked(
@@ -32,14 +33,24 @@ export async function privilegeFindings(
   ];
 }
 
-function onTable(privileges: Privileges, table: RealTable, role: ExaminedTable['role']): Finding {
+/** Rows that are left to a foreign key, or kept, need no privilege of ours. */
+export async function tablePrivilegeFindings(
+  session: Session,
+  tables: readonly ExaminedTable[],
+): Promise<readonly Finding[]> {
+  const privileges = await Privileges.read(session);
+  return changed(tables).map((one) => onTable(privileges, one));
+}
+
+function onTable(privileges: Privileges, { real: table, role, actions }: PresentTable): Finding {
+  const wanted = role === 'messages' || actions.includes('delete') ? toDelete : toClear;
   const check = role === 'messages' ? 'privilege_messages' : 'privilege_dependents';
   const why =
     role === 'messages'
       ? 'A run reads, locks (which needs UPDATE) and deletes messages.'
       : 'The rows that go with a message are deleted or cleared in the same transaction.';
-  const missing = onTables.filter((privilege) => !privileges.onTable(privilege, table));
-  if (missing.length === 0) return ok(check, `${onTables.join(', ')} on ${table.name} are granted.`, why);
+  const missing = wanted.filter((privilege) => !privileges.onTable(privilege, table));
+  if (missing.length === 0) return ok(check, `${wanted.join(', ')} on ${table.name} are granted.`, why);
   return {
     level: 'error',
     check,

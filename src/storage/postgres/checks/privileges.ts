@@ -1,23 +1,38 @@
 /** The doctor's look at what this user may do, with the GRANT statements for what is missing. */
-import { nameOf } from '../../core/mapping.js';
-import type { Finding } from '../../core/ports.js';
-import { ok } from '../doctor-finding.js';
-import type { ExaminedTable } from './doctor-tables.js';
-import type { Queryable } from './own-tables.js';
+import { nameOf } from '../../../core/mapping.js';
+import type { Finding } from '../../../core/ports.js';
+import { ok } from '../../checks/finding.js';
+import { changed, type ExaminedTable } from './examined.js';
+import type { Queryable } from '../own-tables.js';
 
 /** UPDATE is needed to lock the rows that are to be deleted, and to clear references. */
-const onTables = ['SELECT', 'UPDATE', 'DELETE'];
+const toDelete = ['SELECT', 'UPDATE', 'DELETE'];
+const toClear = ['SELECT', 'UPDATE'];
 const onLedger = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 export async function privilegeFindings(
   q: Queryable,
   tables: readonly ExaminedTable[],
 ): Promise<readonly Finding[]> {
+  const makesTables = tables[0]?.table.schema === null && tables[0].table.name === 'messages';
+  return [
+    ...(await tablePrivilegeFindings(q, tables)),
+    await ledgerPrivileges(q, makesTables),
+    await uncheckedPrivilege(q),
+  ];
+}
+
+/** Rows that are left to a foreign key go with the owner's privileges, and those that are kept need none. */
+export async function tablePrivilegeFindings(
+  q: Queryable,
+  tables: readonly ExaminedTable[],
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const { oid, table, role } of tables) {
-    if (oid !== null) findings.push(await tablePrivileges(q, oid, nameOf(table), role));
+  for (const { oid, table, role, actions } of changed(tables)) {
+    const wanted = role === 'messages' || actions.includes('delete') ? toDelete : toClear;
+    findings.push(await tablePrivileges(q, oid, nameOf(table), role, wanted));
   }
-  return [...findings, await ledgerPrivileges(q), await uncheckedPrivilege(q)];
+  return findings;
 }
 
 async function tablePrivileges(
@@ -25,6 +40,7 @@ async function tablePrivileges(
   oid: string,
   name: string,
   role: ExaminedTable['role'],
+  wanted: readonly string[],
 ): Promise<Finding> {
   const { rows } = await q.query(
     `SELECT string_agg(p, ', ' ORDER BY place) AS missing,
@@ -37,7 +53,7 @@ async function tablePrivileges(
        LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS wanted (p, place) ON NOT has_table_privilege(c.oid, p)
       WHERE c.oid = $1::oid
       GROUP BY c.relnamespace, c.relname, n.nspname`,
-    [oid, onTables],
+    [oid, [...wanted]],
   );
   const check = role === 'messages' ? 'privilege_messages' : 'privilege_dependents';
   const why =
@@ -50,7 +66,7 @@ async function tablePrivileges(
     ...(answer['usage'] === true ? [] : [String(answer['grantUsage'])]),
     ...(typeof missing === 'string' ? [String(answer['grant'])] : []),
   ];
-  if (todo.length === 0) return ok(check, `${onTables.join(', ')} on ${name} are granted.`, why);
+  if (todo.length === 0) return ok(check, `${wanted.join(', ')} on ${name} are granted.`, why);
   const found =
     typeof missing === 'string'
       ? `${missing} on ${name} not granted.`
@@ -58,7 +74,7 @@ async function tablePrivileges(
   return { level: 'error', check, found, why, todo: todo.join(' ') };
 }
 
-async function ledgerPrivileges(q: Queryable): Promise<Finding> {
+async function ledgerPrivileges(q: Queryable, makesTables: boolean): Promise<Finding> {
   const check = 'privilege_ledger';
   const why = 'Runs, counts and waiting callbacks are kept in the schema message_gc of this database.';
   const { rows } = await q.query(
@@ -79,7 +95,7 @@ async function ledgerPrivileges(q: Queryable): Promise<Finding> {
     [onLedger],
   );
   const answer = rows[0] ?? {};
-  if (answer['mayMakeTables'] !== true) {
+  if (makesTables && answer['mayMakeTables'] !== true) {
     const found = 'There is no table messages yet, and this user may not create it.';
     const todo = answer['mayCreate'] === true ? [] : [String(answer['grantCreate'])];
     return { level: 'error', check, found, why, todo: [...todo, String(answer['grantTables'])].join(' ') };

@@ -1,7 +1,7 @@
 /** The doctor's look at the server: its version and state, and the settings that a run depends on. */
-import type { Finding } from '../../core/ports.js';
-import { ok } from '../doctor-finding.js';
-import type { Queryable } from './own-tables.js';
+import type { Finding } from '../../../core/ports.js';
+import { ok } from '../../checks/finding.js';
+import type { Queryable } from '../own-tables.js';
 
 /** The versions on which the sweep is tested. */
 const oldest = 14;

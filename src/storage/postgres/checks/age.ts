@@ -1,0 +1,145 @@
+/** The doctor's look at the column that says how old a message is. */
+import { type Age, type Mapping, nameOf } from '../../../core/mapping.js';
+import type { Finding } from '../../../core/ports.js';
+import { epochFinding } from '../../checks/epoch-sample.js';
+import { ok } from '../../checks/finding.js';
+import { quoted } from '../names.js';
+import type { Queryable } from '../own-tables.js';
+import { type ExaminedTable, leadsAnIndex } from './examined.js';
+import { sampled } from './sample.js';
+
+type Messages = ExaminedTable & { readonly oid: string };
+
+const numbers = ['smallint', 'integer', 'bigint', 'numeric', 'double precision'];
+const fitting: Readonly<Record<string, readonly string[]>> = {
+  timestamptz: ['timestamp with time zone'],
+  datetime: ['timestamp without time zone'],
+};
+
+/** From the catalogue alone. */
+export async function ageFindings(
+  q: Queryable,
+  { age, table }: Mapping,
+  messages: Messages,
+): Promise<readonly Finding[]> {
+  const type = messages.columns.get(age.column)?.type;
+  if (type === undefined) return [];
+  return [
+    ageType(age, nameOf(table), type),
+    ...(await zone(q, age)),
+    await probeIndex(q, messages, age.column),
+  ];
+}
+
+function ageType(age: Age, table: string, type: string): Finding {
+  const check = 'age_type';
+  const why =
+    'A column that is read in another unit than it holds makes every message look ancient, or none.';
+  const wanted = fitting[age.unit] ?? numbers;
+  if (wanted.includes(type)) return ok(check, `${age.column} is ${type}, read as ${age.unit}.`, why);
+  const others = Object.entries({ ...fitting, 'epoch_s, epoch_ms, epoch_us or epoch_ns': numbers });
+  const fit = others.find(([, types]) => types.includes(type))?.[0];
+  return {
+    level: 'error',
+    check,
+    found: `${age.column} of ${table} is ${type}, but the mapping reads it as ${age.unit} (${wanted.join(', ')}).`,
+    why,
+    todo:
+      fit === undefined
+        ? 'Name a column of times or of epochs as the age.'
+        : `Correct the unit of the age in the mapping: ${fit}${fit === 'datetime' ? ', with its zone' : ''}.`,
+  };
+}
+
+async function zone(q: Queryable, { unit, zone: name }: Age): Promise<readonly Finding[]> {
+  if (unit !== 'datetime') return [];
+  const check = 'age_zone';
+  const why = 'A clock reading without a zone becomes a moment only by one.';
+  const wanted = name ?? 'UTC';
+  const isOffset = /^[+-]\d{1,2}:\d{2}$/.test(wanted);
+  const { rows } = await q.query(
+    `SELECT 1 FROM pg_catalog.pg_timezone_names WHERE lower(name) = lower($1)
+     UNION ALL SELECT 1 FROM pg_catalog.pg_timezone_abbrevs WHERE lower(abbrev) = lower($1) LIMIT 1`,
+    [wanted],
+  );
+  if (isOffset || wanted.toUpperCase() === 'UTC' || rows.length > 0)
+    return [ok(check, `The server knows the zone ${wanted}.`, why)];
+  return [
+    {
+      level: 'error',
+      check,
+      found: `The server does not know the zone ${wanted}.`,
+      why,
+      todo: 'Write UTC, an offset such as +02:00, or a name of: SELECT name FROM pg_timezone_names;',
+    },
+  ];
+}
+
+async function probeIndex(q: Queryable, messages: Messages, age: string): Promise<Finding> {
+  const check = 'index_probe';
+  const why =
+    'The first look of a run asks for the oldest message; with an index an empty run costs milliseconds.';
+  if (await leadsAnIndex(q, messages.oid, [age])) return ok(check, `An index begins with ${age}.`, why);
+  const todo = ageIndexSql(messages, age);
+  return { level: 'warning', check, found: `No index begins with ${age}.`, why, todo };
+}
+
+export function ageIndexSql({ sql, kind }: ExaminedTable, age: string): string {
+  // A partitioned table takes no index CONCURRENTLY.
+  return `CREATE INDEX ${kind === 'p' ? '' : 'CONCURRENTLY '}ON ${sql} (${quoted(age)});`;
+}
+
+/** From a sample: whether the numbers look like the unit that they are read in. */
+export async function ageSampleFindings(
+  q: Queryable,
+  { age, table }: Mapping,
+  messages: Messages,
+): Promise<readonly Finding[]> {
+  const column = messages.columns.get(age.column);
+  if (column === undefined || !age.unit.startsWith('epoch') || !numbers.includes(column.type)) return [];
+  const name = quoted(age.column);
+  const { rows } = await q.query(
+    `SELECT (percentile_disc(0.5) WITHIN GROUP (ORDER BY m.${name}))::float8 AS middle
+       FROM ${await sampled(q, messages)} WHERE m.${name} > 0`,
+  );
+  const middle = rows[0]?.['middle'];
+  return typeof middle === 'number' ? [epochFinding(age, nameOf(table), middle)] : [];
+}
+
+/**
+ * Triggers that move the age: on the messages when a row is changed, or on a table that loses rows when those go
+ * (deleting a tag set `updated_at` of its message to now: no message was old any more).
+ */
+export async function ageMovedFindings(
+  q: Queryable,
+  { age, table }: Mapping,
+  tables: readonly Messages[],
+): Promise<readonly Finding[]> {
+  const check = 'age_moved';
+  const why =
+    'An age that moves when a row is touched makes messages young again, also by the clearing of a run itself.';
+  const { rows } = await q.query(
+    `SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass) AS words
+       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+      WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgrelid = ANY ($1::oid[])
+        AND ((t.tgrelid = $2::oid AND t.tgtype & 16 <> 0
+              AND (p.prosrc ~* ('\\mNEW\\s*\\.\\s*"?' || $3 || '"?\\s*:?=') OR encode(t.tgargs, 'escape') LIKE '%' || $3 || '%'))
+          OR p.prosrc ~* ('\\mUPDATE\\s+(ONLY\\s+)?("?\\w+"?\\s*\\.\\s*)?"?' || $4 || '"?\\M'))
+      ORDER BY words`,
+    [tables.map(({ oid }) => oid), tables[0]?.oid ?? null, escaped(age.column), escaped(table.name)],
+  );
+  if (rows.length === 0) return [ok(check, `No trigger is seen that moves ${age.column}.`, why)];
+  return [
+    {
+      level: 'warning',
+      check,
+      found: `${rows.map((row) => String(row['words'])).join('; ')}: changes the messages, or sets ${age.column}.`,
+      why,
+      todo: `Name a column as the age that is written once, when the message is made; or leave the rows that set it off to the foreign key (leave_to_fk).`,
+    },
+  ];
+}
+
+function escaped(name: string): string {
+  return name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,6 +1,7 @@
 // The mutants: what is broken, by exact replacement of a text that stands once in its file, and which tests must go
 // red. First the eleven ways to lose exactness, then the guards of "messages first" by their letters, then further
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
+import { mappingMutants } from './mapping-list.mjs';
 
 const batch = 'src/storage/postgres/batch.ts';
 const spanRow = 'src/storage/postgres/span-row.ts';
@@ -18,9 +19,6 @@ const dependents = 'test/guards/dependents.test.ts';
 const lost = 'test/guards/lost-connection.test.ts';
 const limits = 'test/guards/time-limits.test.ts';
 const blocks = 'test/guards/blocks.test.ts';
-const selfReference = 'test/mapping/self-reference.test.ts';
-const levels = 'test/mapping/dependents.test.ts';
-const holds = 'test/mapping/holds.test.ts';
 const resume = 'test/guards/resume.test.ts';
 
 /**
@@ -335,9 +333,6 @@ export const mutants = [
     tests: 'finds the rows that an UPDATE moved',
   },
   {
-    name: 'a message is deleted whose dependent is locked',
-    changes: [
-      {
         file: skipping,
         from: 'NOT IN (SELECT t, c FROM free)`',
         to: 'NOT IN (SELECT t, c FROM free) AND false`',
@@ -402,105 +397,5 @@ export const mutants = [
     test: resume,
     tests: 'ends on another server than it began on',
   },
-  {
-    name: 'a reference of the messages to themselves is cleared before the message is locked',
-    changes: [
-      {
-        file: 'src/storage/postgres/dependents.ts',
-        from: 'WHERE ${where} ${lock})',
-        to: "WHERE ${where} ${lock === 'FOR UPDATE' ? '' : lock})",
-      },
-    ],
-    test: selfReference,
-    tests: 'waits and is refused by its own check \\(checked, skipping locked rows: false',
-  },
-  {
-    name: 'a reference of the messages to themselves is not cleared',
-    changes: [
-      {
-        file: 'src/storage/postgres/levels.ts',
-        from: "return action === 'delete' || action === 'set_null';",
-        to: "return action === 'delete';",
-      },
-    ],
-    test: selfReference,
-    tests: 'is cleared in the messages that stay, and only the old go \\(checked',
-  },
-  {
-    name: 'a reference of the messages to themselves that nobody names is passed over',
-    changes: [
-      {
-        file: 'src/storage/postgres/named-foreign-keys.ts',
-        from: 'if (words !== null) throw unfit(',
-        to: "if (words === '') throw unfit(",
-      },
-    ],
-    test: 'test/mapping/refusals.test.ts',
-    tests: 'a reference to itself with CASCADE that nobody names',
-  },
-  {
-    name: 'the second level is left out',
-    changes: [
-      {
-        file: 'src/storage/postgres/dependents.ts',
-        from: '      await below(level.place, gone);\n',
-        to: "      if (level.place === '') await below(level.place, gone);\n",
-      },
-    ],
-    test: levels,
-    tests: 'two levels down \\(messages_first, delete',
-  },
-  {
-    name: 'the hold list is left out',
-    changes: [
-      {
-        file: 'src/storage/postgres/held.ts',
-        from: "return holds === '' ? eligible",
-        to: "return holds !== '' ? eligible",
-      },
-    ],
-    test: holds,
-    tests: 'keeps what it names',
-  },
-  {
-    name: 'the hold list is read before the span is locked',
-    changes: [
-      {
-        file: 'src/storage/postgres/span-row.ts',
-        from: '    heldSql,\n  );\n  const answers = await inOneTrip(client, statements);',
-        to: '    heldSql,\n  );\n  const early = (await client.query(heldSql)).rows;\n  const answers = await inOneTrip(client, statements);',
-      },
-      {
-        file: 'src/storage/postgres/span-row.ts',
-        from: 'const held = answers.at(-1)?.rows[0] as Held | undefined;',
-        to: 'const held = early[0] as Held | undefined;',
-      },
-    ],
-    test: holds,
-    tests: 'had to wait for its span',
-  },
-  {
-    name: 'an addition to the hold list waits for nobody',
-    changes: [
-      {
-        file: 'src/storage/ledger/holds.ts',
-        from: "where('span.state', '=', 'leased')",
-        to: "where('span.state', '=', 'closed')",
-      },
-    ],
-    test: holds,
-    tests: 'is waited for by name',
-  },
-  {
-    name: 'a new foreign key into the messages is passed over with the checks on',
-    changes: [
-      {
-        file: 'src/storage/postgres/span-row.ts',
-        from: '  guards.unshift(...tableGuards(plan));\n',
-        to: '  guards.unshift(...tableGuards(plan).slice(9));\n',
-      },
-    ],
-    test: 'test/mapping/refusals.test.ts',
-    tests: 'ends as failed with its true count when the table is referred to',
-  },
+  ...mappingMutants,
 ];

@@ -333,15 +333,6 @@ export const mutants = [
     tests: 'finds the rows that an UPDATE moved',
   },
   {
-        file: skipping,
-        from: 'NOT IN (SELECT t, c FROM free)`',
-        to: 'NOT IN (SELECT t, c FROM free) AND false`',
-      },
-    ],
-    test: dependents,
-    tests: 'a row of message_receipts that the application holds parks its message',
-  },
-  {
     name: 'a statement may take as long as it likes',
     changes: [
       {

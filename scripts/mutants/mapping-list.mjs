@@ -110,4 +110,13 @@ export const mappingMutants = [
   {
     name: 'a message is deleted whose dependent is locked',
     changes: [
-    ];
+      {
+        file: 'src/storage/postgres/delete-skipping-locked.ts',
+        from: 'NOT IN (SELECT t, c FROM free)`',
+        to: 'NOT IN (SELECT t, c FROM free) AND false`',
+      },
+    ],
+    test: 'test/guards/dependents.test.ts',
+    tests: 'a row of message_receipts that the application holds parks its message',
+  },
+];

@@ -1,5 +1,4 @@
-// Mutants of what only tables of somebody else's need: dependents in levels, references of the messages to themselves,
-// the hold list, foreign keys that nobody names.
+// The mutants of what a mapping brings: replies, two levels, the hold list, foreign keys that nobody named.
 
 const selfReference = 'test/mapping/self-reference.test.ts';
 const levels = 'test/mapping/dependents.test.ts';
@@ -107,5 +106,17 @@ export const mappingMutants = [
     ],
     test: 'test/mapping/refusals.test.ts',
     tests: 'ends as failed with its true count when the table is referred to',
+  },
+  {
+    name: 'a message is deleted whose dependent is locked',
+    changes: [
+      {
+        file: 'src/storage/postgres/delete-skipping-locked.ts',
+        from: 'NOT IN (SELECT t, c FROM free)`',
+        to: 'NOT IN (SELECT t, c FROM free) AND false`',
+      },
+    ],
+    test: 'test/guards/dependents.test.ts',
+    tests: 'a row of message_receipts that the application holds parks its message',
   },
 ];

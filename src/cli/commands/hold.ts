@@ -19,8 +19,7 @@ export function register(program: Command): void {
     .option(
       '--key <value>',
       'the key of one message, as text; once for each column of the key',
-      (value: string, before: readonly string[]) => [...before, value],
-      [],
+      (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
     )
     .option('--contact <value>', 'all messages of this contact')
     .option('--json', 'print one JSON line')

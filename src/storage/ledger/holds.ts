@@ -36,6 +36,7 @@ export function holdsOf(dialect: Dialect): HoldBook {
 }
 
 export function refuseUnfit({ value }: HoldEntry): void {
+  // As the databases count: a letter outside of the basic plane is one.
   const length = Array.from(value).length;
   if (length >= 1 && length <= longestHold && !value.includes('\0')) return;
   throw new Refusal(

@@ -17,14 +17,19 @@ export function mustBeConfirmed({ share, rows }: ShareEligible): boolean {
   return share > brakeShare && rows >= brakeRows;
 }
 
-/** What whoever asked for the run is told, up to where the confirmation is named: that differs by the door. */
-export function brakeWords({ mapping: { table }, retentionSeconds }: Policy, found: ShareEligible): string {
+/** `found` null: it could not be said. What whoever asked for the run is told, up to where the confirmation is named: that differs by the door. */
+export function brakeWords(
+  { mapping: { table }, retentionSeconds }: Policy,
+  found: ShareEligible | null,
+): string {
   const name = table.schema === null ? table.name : `${table.schema}.${table.name}`;
+  const advice =
+    'and this table was never collected under this mapping. Nothing was started. Look at "message-gc plan" first';
+  if (found === null) return `How much of ${name} would be deleted could not be said in time, ${advice}`;
   const percent = Math.min(100, Math.floor(found.share * 1_000) / 10);
   return (
     `About ${percent} % of the ${found.rows.toLocaleString('en-US')} rows of ${name} would be deleted (retention ` +
-    `${retentionSeconds} s), and this table was never collected under this mapping. Nothing was started. Look at ` +
-    '"message-gc plan" first'
+    `${retentionSeconds} s), ${advice}`
   );
 }
 

@@ -3,8 +3,6 @@
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
 import { mappingMutants } from './mapping-list.mjs';
 
-import { mappingMutants } from './mapping-list.mjs';
-
 const batch = 'src/storage/postgres/batch.ts';
 const spanRow = 'src/storage/postgres/span-row.ts';
 const plain = 'src/storage/postgres/delete-plain.ts';

@@ -50,7 +50,7 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
       onTestFinished(() => application.end());
       let letGo: () => void = () => undefined;
       const trap = (proxy as MariadbProxy | null)?.arm({
-        match: (text) => /\bFOR UPDATE `Message`/.test(text),
+        match: (text) => /\bFOR UPDATE \(.* STRAIGHT_JOIN `Message`/s.test(text),
         action: 'hold',
         until: new Promise<void>((resolve) => {
           letGo = resolve;

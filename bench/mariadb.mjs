@@ -60,7 +60,7 @@ async function reset(receipts) {
         ? 'CREATE TABLE r LIKE template_r; ALTER TABLE r ADD FOREIGN KEY (msg) REFERENCES t (id); INSERT INTO r SELECT * FROM template_r ORDER BY id;'
         : ''
     }
-    ANALYZE TABLE t`);
+    ANALYZE TABLE t${receipts ? ', r' : ''}`);
 }
 
 /** @param {boolean} receipts @returns {import('../dist/core/policy.js').Policy} */

@@ -79,7 +79,7 @@ export const options = {
   config: {
     env: 'MESSAGE_GC_CONFIG',
     default: 'message-gc.yaml',
-    says: 'File with the store mapping: which table of yours is collected, and how. Without such a file, our own tables are.',
+    says: 'File with the store mapping: which table of yours is collected, and how. Without such a file, our own tables are; a file that is named here must be there.',
   },
   listen: {
     env: 'MESSAGE_GC_LISTEN',

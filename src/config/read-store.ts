@@ -4,7 +4,7 @@ import { chooseDatabase, type Database } from './database.js';
 import { durationSeconds, longestRetentionSeconds } from './duration.js';
 import type { Environment } from './environment.js';
 import { type MappingFile, readMappingFile, storeIn } from './mapping-file.js';
-import type { OptionName } from './options.js';
+import { type OptionName, options } from './options.js';
 
 /** Where the messages are, which they are and how long they are kept. */
 export type StoreConfig = {
@@ -29,6 +29,13 @@ type Asked = {
 export function readStore(asked: Asked): StoreConfig {
   const { given, problems } = asked;
   const read = asked.useMapping ? readMappingFile(given('config') ?? '') : null;
+  const named = asked.env[options.config.env] ?? '';
+  // Without this a misspelt path would mean our own tables, which would then be made in somebody else's database.
+  if (asked.useMapping && read === null && named !== '') {
+    problems.push(
+      `${options.config.env} is "${named}", expected a file with a store mapping; there is none. Write one with "message-gc init --output ${named}", or unset it to collect tables of our own`,
+    );
+  }
   const file = read !== null && 'path' in read ? read : null;
   if (read !== null && 'problems' in read) problems.push(...read.problems);
   const database = databaseFor(asked, file);

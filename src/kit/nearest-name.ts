@@ -5,12 +5,13 @@ export function nearestName(found: string, names: readonly string[]): string | n
   if (names.includes(found)) return null;
   const small = found.toLowerCase();
   const bySmall = new Map(names.map((name) => [name.toLowerCase(), name]));
+  // The beginning of a longer name, as in "sent" for "sent_at", is nearer than another word of its length.
+  const longer = small.length < 3 ? undefined : names.find((name) => name.toLowerCase().startsWith(small));
+  if (longer !== undefined) return longer;
   const near = closestMatch(small, [...bySmall.keys()], {
     maxDistance: found.length < 4 ? 1 : Math.max(2, Math.floor(found.length / 3)),
   });
-  // The beginning of a longer name, as in "created" for "created_at".
-  const longer = small.length < 3 ? undefined : names.find((name) => name.toLowerCase().startsWith(small));
-  return (near === undefined ? longer : bySmall.get(near)) ?? null;
+  return near === undefined ? null : (bySmall.get(near) ?? null);
 }
 
 /** `; did you mean "retention"?`, or nothing when no name is near. */

@@ -5,8 +5,14 @@ import { ownMapping } from '../../src/core/mapping.js';
 import { configOf, goodStore, mappingFile, postgres, refusedLines, textFile } from './mapping-world.js';
 
 describe('a mapping file', () => {
-  test('that is not there leaves our own tables', () => {
-    const config = readConfig({ MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml' });
+  test('that is named and not there is refused, so that a misspelt path never means our own tables', () => {
+    const [line] = refusedLines({ MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml' });
+    expect(line).toContain('/nonexistent/message-gc.yaml');
+    expect(line).toContain('message-gc init --output');
+  });
+
+  test('that nobody names and that is not there leaves our own tables', () => {
+    const config = readConfig({ MESSAGE_GC_CONFIG: '' });
     expect(config).toMatchObject({ mapping: null, mappingFile: null });
     expect(policyOf(config)).toEqual({ mapping: ownMapping, retentionSeconds: 0 });
   });

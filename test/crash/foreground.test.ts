@@ -18,7 +18,7 @@ describePostgres('a run in the foreground', () => {
   function gc(world: World, ...options: readonly string[]): RunningCommand {
     const command = startCommand(['gc', '--json', ...options], {
       DATABASE_URL: world.proxy.urlFor(world.database.url),
-      MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml',
+      MESSAGE_GC_CONFIG: '',
     });
     onTestFinished(() => command.close());
     return command;

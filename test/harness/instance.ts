@@ -60,7 +60,7 @@ export class Instance {
       MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
       MESSAGE_GC_PROFILE: 'gentle',
       // No folder of the embedded database may appear in the working directory by accident.
-      MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml',
+      MESSAGE_GC_CONFIG: '',
       LOG_LEVEL: 'debug',
       ...env,
     });

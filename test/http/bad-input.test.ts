@@ -24,7 +24,7 @@ function command(words: string, databaseUrl: string): Promise<CommandResult> {
       DATABASE_URL: databaseUrl,
       MESSAGE_GC_LISTEN: '127.0.0.1:0',
       MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
-      MESSAGE_GC_CONFIG: '/nonexistent/message-gc.yaml',
+      MESSAGE_GC_CONFIG: '',
     },
     20_000,
   );

@@ -116,7 +116,7 @@ describePostgres('a table of somebody else', () => {
     ['timestamptz', 'timestamptz', null, 'now()'],
     ['datetime', 'timestamp', 'UTC', `now() AT TIME ZONE 'UTC'`],
     ['datetime', 'timestamp', '+05:30', `now() AT TIME ZONE 'Asia/Kolkata'`],
-    ['datetime', 'timestamp', '-08', `now() AT TIME ZONE 'UTC' - interval '8 hours'`],
+    ['datetime', 'timestamp', '-08:00', `now() AT TIME ZONE 'UTC' - interval '8 hours'`],
     ['datetime', 'timestamp', 'Asia/Tokyo', `now() AT TIME ZONE 'Asia/Tokyo'`],
   ] as const)(
     'with ages in %s (%s, zone %s) loses what is old, and nothing without an age',

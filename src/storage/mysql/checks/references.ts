@@ -31,7 +31,7 @@ export async function foreignKeyFindings(
     ({ role, actions }) => role === 'messages' || actions.includes('delete'),
   );
   const all = await fromInnodb(session, losing);
-  const told = all ?? (await fromInformationSchema(session, losing));
+  const told = await complete(session, losing, all);
   const keys: ForeignKey[] = [];
   for (const one of told) keys.push(await keyOf(session, tables, losing, one));
   return [
@@ -39,6 +39,31 @@ export async function foreignKeyFindings(
     ...(all === null ? [partial()] : []),
     ...(await matchIndexes(session, mapping, tables)),
   ];
+}
+
+/**
+ * Letters beyond ASCII have spellings of their own in InnoDB's catalogue, which are not read here: keys between such
+ * names come from the other one, which shows what this user may see.
+ */
+async function complete(
+  session: Session,
+  losing: readonly PresentTable[],
+  all: readonly Told[] | null,
+): Promise<readonly Told[]> {
+  const legible = (all ?? []).filter((one) => !isStrange(one.database + one.table + one.into));
+  const isWhole =
+    all !== null &&
+    legible.length === all.length &&
+    !losing.some(({ real }) => isStrange(real.database + real.name));
+  if (isWhole) return all;
+  const idOf = ({ database, table, name }: Told): string => JSON.stringify([database, table, name]);
+  const known = new Set(legible.map(idOf));
+  const seen = await fromInformationSchema(session, losing);
+  return [...legible, ...seen.filter((one) => !known.has(idOf(one)))];
+}
+
+function isStrange(name: string): boolean {
+  return /[^ -~]|@/.test(name);
 }
 
 function partial(): Finding {
@@ -171,7 +196,8 @@ async function keyOf(
     columns: told.columns,
     referenced: told.referenced,
     onDelete: told.onDelete,
-    nullable: nullable.length === told.columns.length,
+    // One empty column is enough for a reference to refer to nothing; the others are left as they are.
+    nullable: nullable.length > 0,
     // The server demands an index, except that it may be dropped while the checks are off.
     missingIndex: (await leadsAnIndex(session, real, told.columns))
       ? null

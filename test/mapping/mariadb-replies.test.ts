@@ -50,7 +50,7 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
       onTestFinished(() => application.end());
       let letGo: () => void = () => undefined;
       const trap = (proxy as MariadbProxy | null)?.arm({
-        match: (text) => /\bFOR UPDATE `Message`/.test(text),
+        match: (text) => /\bFOR UPDATE \(.* STRAIGHT_JOIN `Message`/s.test(text),
         action: 'hold',
         until: new Promise<void>((resolve) => {
           letGo = resolve;
@@ -114,16 +114,13 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
   });
 
   test.each([
-    [
-      'ON DELETE CASCADE',
-      'its ON DELETE CASCADE would delete a young message with the old one that it refers to',
-    ],
-    ['', 'a message that another one refers to could not be deleted'],
+    ['ON DELETE CASCADE', 'ON DELETE CASCADE, is not named with the action set_null'],
+    ['', 'ON DELETE NO ACTION, is not named by the mapping'],
   ])('a reference among the messages that the mapping does not name is refused (%s)', async (rule, words) => {
     const world = await mappedWorld(thread(rule));
-    await expect(world.plan(mapped())).rejects.toThrow(words);
     const run = await world.collect(mapped());
     expect(run).toMatchObject({ state: 'failed', messagesDeleted: 0 });
+    expect(run.errors[0]?.details).toContain(words);
     expect(run.errors[0]?.details).toContain('{table: Message, match: {quoted: id}, action: set_null}');
     expect(await world.count('SELECT count(*) FROM `Message`')).toBe(300);
   });

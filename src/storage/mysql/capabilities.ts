@@ -14,19 +14,25 @@ export type Capabilities = {
   readonly zeroLockWait: boolean;
   /** `max_statement_time` for every statement; otherwise only SELECT can be limited. */
   readonly statementTime: boolean;
+  /** How a table of values is written inside a statement: `VALUES (1)` or `VALUES ROW(1)`; null: not at all. */
+  readonly valuesTable: 'plain' | 'row' | null;
 };
 
 export function capabilitiesOf(version: string): Capabilities {
   const isMariaDb = /mariadb/i.test(version);
   // Some servers say "5.5.5-10.11.2-MariaDB" for the sake of old replicas.
   const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  const number = [Number(major), Number(minor), Number(patch)] as const;
+  const [, , least] = number;
+  const knowsRow = number[0] > 8 || (number[0] === 8 && (number[1] > 0 || least >= 19));
   return {
     engine: isMariaDb ? 'mariadb' : 'mysql',
     version,
-    number: [Number(major), Number(minor), Number(patch)],
+    number,
     returning: isMariaDb,
     zeroLockWait: isMariaDb,
     statementTime: isMariaDb,
+    valuesTable: isMariaDb ? 'plain' : knowsRow ? 'row' : null,
   };
 }
 

@@ -4,6 +4,7 @@ import type { WalkRange } from './batch-range.js';
 import { keyedTable, walkedTable } from './bounds.js';
 import { deleteDependents } from './dependents.js';
 import { Keys, type KeyRow } from './keys.js';
+import { rowsWithKeys } from './key-rows.js';
 import { quoted, quotedTable } from './names.js';
 import { noWait } from './no-wait.js';
 import { rangeSql, walkOrder } from './range.js';
@@ -103,8 +104,10 @@ export async function deleteLocked(session: Session, work: Work, keys: Keys): Pr
   const { policy, plan } = work;
   let deleted = 0;
   for (const some of keys.slices()) {
-    const statement = `DELETE m FROM ${keyedTable(policy.mapping, plan)}
-      WHERE ${some.matchSql(keyPairs(policy.mapping, plan))} AND ${stillEligible(work)}`;
+    const table = keyedTable(policy.mapping, plan);
+    const rows = rowsWithKeys(session, some, keyPairs(policy.mapping, plan), table);
+    if (rows === null) continue;
+    const statement = `DELETE m FROM ${rows.from} WHERE ${rows.where} AND ${stillEligible(work)}`;
     deleted += await session.write(
       marked(work, noWait(session, statement, plan.foreignKeys === 'messages_first')),
     );

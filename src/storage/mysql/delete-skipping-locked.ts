@@ -12,6 +12,7 @@ import {
   plannedBelow,
   plannedDependents,
 } from './dependents.js';
+import { rowsWithKeys } from './key-rows.js';
 import type { Keys } from './keys.js';
 import { keyColumns } from './range.js';
 import type { Session } from './session.js';
@@ -53,9 +54,10 @@ async function withoutBusyDependents(session: Session, work: Work, locked: Keys)
     const there = new Map<string, number>();
     for (const some of keys.slices()) {
       // Counted by the message's own key: one row, so its text is the same in both answers.
+      const rows = rowsWithKeys(session, some, keyPairs(mapping, work.plan), keyedTable(mapping, work.plan));
+      if (rows === null) continue;
       const select = `SELECT ${columnsAsText(mapping.key, work.plan)}, count(*) AS n
-        FROM ${keyedTable(mapping, work.plan)} ${joins.join(' ')}
-        WHERE ${some.matchSql(keyPairs(mapping, work.plan))} GROUP BY ${keyColumns(mapping).join(', ')}`;
+        FROM ${rows.from} ${joins.join(' ')} WHERE ${rows.where} GROUP BY ${keyColumns(mapping).join(', ')}`;
       const lock = `${select} FOR UPDATE SKIP LOCKED`;
       count(held, await session.rows<Counted>(marked(work, lock)), work);
       count(there, await session.rows<Counted>(marked(work, select)), work);

@@ -3,6 +3,7 @@ import type { DependentCounts } from '../../core/run.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import { type FrozenDependent, frozenDependents } from './dependent-facts.js';
 import { bytewise, columnsSql, Keys, type KeyRow, type Pair } from './keys.js';
+import { type RowsSql, rowsWithKeys } from './key-rows.js';
 import { quoted, quotedTable } from './names.js';
 import { noWait } from './no-wait.js';
 import type { Session } from './session.js';
@@ -78,12 +79,12 @@ async function clearLevel(
     const { action } = one.dependent;
     if (action === 'keep' || action === 'leave_to_fk') continue;
     for (const some of keys.slices()) {
-      const where = some.matchSql(dependentPairs(one));
-      if (where === 'false') continue;
+      const its = rowsWithKeys(session, some, dependentPairs(one), dependentTable(one));
+      if (its === null) continue;
       const count =
         plannedBelow(one).length === 0
-          ? await clear(session, work, one, where)
-          : await deleteTwoLevels(session, work, one, where, counts);
+          ? await clear(session, work, one, its)
+          : await deleteTwoLevels(session, work, one, its, counts);
       const name = nameOf(one.dependent.table);
       counts[name] = (counts[name] ?? 0) + count;
     }
@@ -95,7 +96,7 @@ async function deleteTwoLevels(
   session: Session,
   work: Work,
   one: Planned,
-  where: string,
+  its: RowsSql,
   counts: Record<string, number>,
 ): Promise<number> {
   const below = plannedBelow(one);
@@ -105,21 +106,20 @@ async function deleteTwoLevels(
   const rows = await session.rows<KeyRow>(
     marked(
       work,
-      `SELECT ${columnsSql(referred, one.frozen.types, 'd.')} FROM ${dependentTable(one)} WHERE ${where} FOR UPDATE NOWAIT`,
+      `SELECT ${columnsSql(referred, one.frozen.types, 'd.')} FROM ${its.from} WHERE ${its.where} FOR UPDATE NOWAIT`,
     ),
   );
   if (rows.length === 0) return 0;
   await clearLevel(session, work, below, new Keys(referred, rows), counts);
-  const deleted = await clear(session, work, one, where);
+  const deleted = await clear(session, work, one, its);
   // One more may have come in between, whose own dependents were not looked for.
   mustBeSame(rows.length, deleted, nameOf(one.dependent.table));
   return deleted;
 }
 
-async function clear(session: Session, work: Work, one: Planned, where: string): Promise<number> {
-  const table = dependentTable(one);
+async function clear(session: Session, work: Work, one: Planned, { from, where }: RowsSql): Promise<number> {
   if (!session.can.zeroLockWait) {
-    await session.rows(`SELECT count(*) AS n FROM ${table} WHERE ${where} FOR UPDATE NOWAIT`);
+    await session.rows(`SELECT count(*) AS n FROM ${from} WHERE ${where} FOR UPDATE NOWAIT`);
   }
   const { clears, keeps } = one.frozen;
   const cleared = [
@@ -128,7 +128,7 @@ async function clear(session: Session, work: Work, one: Planned, where: string):
   ];
   const statement =
     one.dependent.action === 'delete'
-      ? `DELETE d FROM ${table} WHERE ${where}`
-      : `UPDATE ${table} SET ${cleared.join(', ')} WHERE ${where}`;
+      ? `DELETE d FROM ${from} WHERE ${where}`
+      : `UPDATE ${from} SET ${cleared.join(', ')} WHERE ${where}`;
   return session.write(marked(work, noWait(session, statement)));
 }

@@ -29,6 +29,11 @@ export function walkOrder({ age, key }: Mapping, plan: Pick<Plan, 'walk'>): read
 }
 
 const integers = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
+
+export function isInteger(type: string): boolean {
+  return integers.has(type);
+}
+
 const binaries = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob']);
 const texts = new Set(['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'uuid']);
 const times = new Set(['date', 'datetime', 'timestamp']);

@@ -274,7 +274,7 @@ export interface Doctor {
   /** Everything that can be known, for the command. Errors of single checks become findings. */
   findings(policy: Policy): Promise<readonly Finding[]>;
   /**
-   * The part of it that every run asks first: milliseconds, catalogue only. An error among them stops the run with
+   * The part of it that every run asks first: milliseconds, the catalogue and a bounded sample. An error among them stops the run with
    * its words.
    */
   obstacles(policy: Policy): Promise<readonly Finding[]>;

@@ -2,11 +2,12 @@ import { Argument, type Command } from 'commander';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { Refusal } from '../../core/errors.js';
+import { ownMapping } from '../../core/mapping.js';
 import type { HoldEntry } from '../../core/ports.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
 
-type Options = { readonly key: readonly string[]; readonly contact?: string; readonly json?: boolean };
+type Options = { readonly key?: readonly string[]; readonly contact?: string; readonly json?: boolean };
 
 /** Stands between the columns of a key. */
 const separator = '\u001f';
@@ -38,7 +39,7 @@ export function register(program: Command): void {
         });
         return;
       }
-      const entry = entryOf(options);
+      const entry = entryOf(options, (config.mapping ?? ownMapping).key);
       await withStore(config, { migrate: true }, async ({ holds }) => {
         if (action === 'remove') {
           const removed = await holds.remove(entry);
@@ -50,14 +51,20 @@ export function register(program: Command): void {
         }
         await holds.add(entry, 'cli');
         output.printJson({ held: entry });
-        output.print(`${shown(entry)} is held: from now on no batch deletes it`);
+        output.print(`${shown(entry)} is held: from now on no batch deletes a message with exactly this ${entry.kind}`);
       });
     });
 }
 
-function entryOf({ key, contact }: Options): HoldEntry {
-  if (key.length > 0 && contact === undefined) return { kind: 'key', value: key.join(separator) };
-  if (key.length === 0 && contact !== undefined) return { kind: 'contact', value: contact };
+function entryOf({ key, contact }: Options, columns: readonly string[]): HoldEntry {
+  if (key !== undefined && contact === undefined) {
+    if (key.length === columns.length) return { kind: 'key', value: key.join(separator) };
+    throw new Refusal(
+      'configuration',
+      `--key was given ${key.length} times, expected ${columns.length}: once for each column of the key (${columns.join(', ')}), in that order`,
+    );
+  }
+  if (key === undefined && contact !== undefined) return { kind: 'contact', value: contact };
   throw new Refusal(
     'configuration',
     'Say what is to be held: --key with the key of a message, or --contact with a contact; one of the two',

@@ -87,6 +87,8 @@ export async function obstacleFindings(session: Session, policy: Policy): Promis
     ...(await foreignKeyFindings(session, mapping, tables)),
     ...(await tablePrivilegeFindings(session, tables)),
     ...(await conditionFindings(session, policy, messages)),
+    // A unit that is too small makes young messages look ancient: a bounded sample tells, and no catalogue does.
+    ...(await attempted('The ages', () => ageSampleFindings(session, mapping, messages))),
   ];
 }
 

@@ -29,7 +29,7 @@ export async function prepareDatabase(
       if (!mayMigrate && found.version === 0) {
         throw new Refusal(
           'refused',
-          'The database has no message_gc tables yet, so there is nothing to show. Run "message-gc migrate" or start the service',
+          'The database has no message_gc tables yet. Run "message-gc migrate" once (it makes tables of its own beside yours and changes none of yours), or start the service',
         );
       }
       const { storeId } = mayMigrate ? await migrate(session) : found;

@@ -68,7 +68,7 @@ const parses = new Set([
 ]);
 
 /**
- * What a run asks first, from the catalogue alone. Our own schema is known since it was prepared, and the planner
+ * What a run asks first, from the catalogue and one bounded sample. Our own schema is known since it was prepared, and the planner
  * keeps the checks on where something was added to it.
  */
 export async function obstacleFindings(q: Queryable, policy: Policy): Promise<readonly Finding[]> {
@@ -87,6 +87,8 @@ export async function obstacleFindings(q: Queryable, policy: Policy): Promise<re
     await publication(q, tables),
     ...(await tablePrivilegeFindings(q, tables)),
     ...(await conditionFindings(q, policy, messages)),
+    // A unit that is too small makes young messages look ancient: a bounded sample tells, and no catalogue does.
+    ...(await attempted(q, 'The ages', () => ageSampleFindings(q, mapping, messages))),
   ];
 }
 

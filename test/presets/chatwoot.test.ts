@@ -37,7 +37,7 @@ const sql = `
     SELECT n, n % 2 + 1, n % 4 + 1, n % 300 + 1, (ARRAY[1, 0, 1, 2, 1, 3, 1])[n % 7 + 1], now() FROM generate_series(1, 400) n WHERE n % 100 > 0;
   INSERT INTO messages (id, content, account_id, inbox_id, conversation_id, message_type, private, status, created_at, updated_at)
     SELECT n, 'words ' || n, n % 2 + 1, n % 4 + 1, n % 400 + 1, n % 4, n % 25 = 0, n / 3 % 4,
-      date_trunc('hour', now() AT TIME ZONE 'UTC') - interval '30 min' - interval '1 hour' * ((8000 - n) / 2), now()
+      now() AT TIME ZONE 'UTC' - interval '30 min' - interval '1 hour' * ((8000 - n) / 2), now()
     FROM generate_series(1, 8000) n;
   INSERT INTO attachments (file_type, message_id, account_id) SELECT n % 3, id, account_id FROM messages, generate_series(1, 2) n WHERE id % 3 = 0;
   INSERT INTO csat_survey_responses (conversation_id, message_id, rating) SELECT conversation_id, id, id % 5 + 1 FROM messages WHERE id % 30 = 0;

@@ -32,7 +32,7 @@ const sql = `
       CASE n % 47 WHEN 7 THEN 'pollCreationMessage' ELSE 'conversation' END,
       CASE WHEN n % 211 = 0 THEN 0
         WHEN n % 12 = 5 THEN 1728172800 - 3600 * (n % 900 + 1)
-        ELSE extract(epoch FROM date_trunc('hour', now()))::integer - 1800
+        ELSE extract(epoch FROM now())::integer - 1800
           - 3600 * CASE WHEN n % 8 = 0 THEN 24 * (150 + n % 80) ELSE (6000 - n) END END,
       CASE n % 20 WHEN 0 THEN 'ERROR' WHEN 1 THEN 'READ' WHEN 2 THEN 'SERVER_ACK' WHEN 3 THEN 'DELIVERY_ACK'
         WHEN 5 THEN 'PLAYED' WHEN 7 THEN NULL WHEN 9 THEN 'DELETED' WHEN 11 THEN 'EDITED' WHEN 13 THEN 'read'

@@ -59,7 +59,7 @@ const sql = `
       CASE WHEN n % 9 = 1 AND n > 4000 THEN n - (n % 13) * 300 - 9 END,
       stamp, stamp
     FROM generate_series(1, 12000) n
-    CROSS JOIN LATERAL (SELECT date_trunc('hour', now() AT TIME ZONE 'UTC') - interval '30 min' - interval '1 hour' * ((12000 - n) / 2) AS stamp) AS at;
+    CROSS JOIN LATERAL (SELECT now() AT TIME ZONE 'UTC' - interval '30 min' - interval '1 hour' * ((12000 - n) / 2) AS stamp) AS at;
   INSERT INTO messages_tags (message_id, tag_id) SELECT id, id % 10 + 1 FROM messages WHERE id % 4 = 0;
   INSERT INTO messages_conversations (conversation_id, message_id) SELECT 'talk ' || id / 20, id FROM messages WHERE id % 2 = 0;
   INSERT INTO locations (message_id, latitude) SELECT id, id / 100.0 FROM messages WHERE id % 40 = 0;
@@ -73,6 +73,14 @@ const sql = `
 const old = `inserted_at AT TIME ZONE 'UTC' <= now() - interval '90 days'`;
 const victims = `SELECT id FROM messages WHERE ${old} AND status::text NOT IN ('enqueued', 'reached', 'seen')
   AND NOT (flow = 'outbound' AND coalesce(bsp_status::text, '') IN ('', 'enqueued', 'reached', 'seen', 'received'))`;
+
+/** Writes down each quote that is taken away, in whatever batch. */
+const witness = `
+  CREATE SCHEMA oracle;
+  CREATE TABLE oracle.cleared (id bigint NOT NULL);
+  CREATE FUNCTION oracle.saw() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO oracle.cleared VALUES (NEW.id); RETURN NULL; END $$;
+  CREATE TRIGGER saw AFTER UPDATE ON messages FOR EACH ROW
+    WHEN (OLD.context_message_id IS NOT NULL AND NEW.context_message_id IS NULL) EXECUTE FUNCTION oracle.saw();`;
 
 const isVictim = (column: string): string => `${column} IN (SELECT id FROM victims)`;
 const cleared = (column: string): string => `CASE WHEN ${isVictim(column)} THEN NULL ELSE ${column} END`;
@@ -102,7 +110,7 @@ const fixture: Fixture = {
 
 describePostgres('the preset for glific on PostgreSQL', () => {
   test('replies outlive what they quote, tags and media do no harm, and what is queued stays', async () => {
-    const world = await PresetWorld.open(fixture);
+    const world = await PresetWorld.open({ ...fixture, sql: sql + witness });
     await world.expectSprung({
       'a young reply to a message that goes': `SELECT FROM messages WHERE ${isVictim('context_message_id')} AND NOT (${old})`,
       'an old reply that stays': `SELECT FROM messages WHERE ${isVictim('context_message_id')} AND ${old} AND NOT (${isVictim('id')})`,
@@ -118,14 +126,25 @@ describePostgres('the preset for glific on PostgreSQL', () => {
       'old, and queued at the provider': `SELECT FROM messages WHERE ${old} AND bsp_status = 'enqueued' AND status = 'sent'`,
       'old, and in a state that nobody knows': `SELECT FROM messages WHERE ${old} AND (status = 'reached' OR bsp_status = 'seen')`,
     });
-    await world.expectCollected({
-      'public.messages': `SELECT FROM messages WHERE ${isVictim('context_message_id')} AND NOT (${isVictim('id')})`,
-      'public.messages_conversations': `SELECT FROM messages_conversations WHERE ${isVictim('message_id')}`,
-      'public.locations': `SELECT FROM locations WHERE ${isVictim('message_id')}`,
-    });
+    const staying = `SELECT id FROM messages WHERE ${isVictim('context_message_id')} AND NOT (${isVictim('id')})`;
+    const replies = new Set((await world.ask(`WITH victims AS (${victims}) ${staying}`)).map(({ id }) => id));
+    // A reply that goes in a later batch than what it quotes is cleared before: an update more than was foretold.
+    await world.expectCollected(
+      {
+        'public.messages': staying,
+        'public.messages_conversations': `SELECT FROM messages_conversations WHERE ${isVictim('message_id')}`,
+        'public.locations': `SELECT FROM locations WHERE ${isVictim('message_id')}`,
+      },
+      { 'public.messages': 'SELECT FROM oracle.cleared' },
+    );
+    const cleared = (await world.ask('SELECT id FROM oracle.cleared JOIN messages USING (id)')).map(
+      ({ id }) => id,
+    );
+    expect(cleared).toHaveLength(replies.size);
+    expect(new Set(cleared)).toEqual(replies);
   });
 
-  test('the doctor names the two missing indexes, the trigger and the reply that would die, and no error', async () => {
+  test('the doctor names the two missing indexes with their statements, and nothing else', async () => {
     const world = await PresetWorld.open(fixture);
     const index = (table: string): unknown =>
       expect.stringMatching(
@@ -137,5 +156,37 @@ describePostgres('the preset for glific on PostgreSQL', () => {
       index('message_broadcasts'),
       index('messages_conversations'),
     ]);
+  });
+
+  test('the doctor warns who goes by updated_at, and who deletes the tags whose trigger sets it', async () => {
+    const world = await PresetWorld.open(fixture, (text) =>
+      text
+        .replace('column: inserted_at', 'column: updated_at')
+        .replace(/(table: public.messages_tags\n.*\n +action: )leave_to_fk/, '$1delete'),
+    );
+    const words = wordsOf(await world.findings());
+    expect(words).toContainEqual(expect.stringMatching(/^warning age_moved: trigger touch on messages_tags/));
+    expect(words).toContainEqual(
+      expect.stringMatching(/^warning index_probe: No index begins with updated_at/),
+    );
+  });
+
+  test('the doctor stops who leaves the replies to their foreign key, or forgets them', async () => {
+    const edits: readonly [string, RegExp, string][] = [
+      ['left to it', /(context_message_id: id}, action: )set_null, order: 1/, '$1leave_to_fk'],
+      ['forgotten', /^ +- .*context_message_id: id}.*\n/m, ''],
+    ];
+    for (const [, from, to] of edits) {
+      const world = await PresetWorld.open(fixture, (text) => {
+        expect(text).toMatch(from);
+        return text.replace(from, to);
+      });
+      const told = await world.command('doctor --json');
+      expect(told.code, told.stdout).toBe(1);
+      expect(told.stdout).toContain('messages_context_message_id_fkey');
+      const collected = await world.command('gc --yes --json');
+      expect(collected.code, collected.stdout).not.toBe(0);
+      expect(await world.ask('SELECT count(*)::int AS n FROM messages')).toEqual([{ n: 12_000 }]);
+    }
   });
 });

@@ -6,7 +6,7 @@ import type { HoldEntry } from '../../core/ports.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
 
-type Options = { readonly key: readonly string[]; readonly contact?: string; readonly json?: boolean };
+type Options = { readonly key?: readonly string[]; readonly contact?: string; readonly json?: boolean };
 
 /** Stands between the columns of a key. */
 const separator = '\u001f';
@@ -55,7 +55,7 @@ export function register(program: Command): void {
     });
 }
 
-function entryOf({ key, contact }: Options): HoldEntry {
+function entryOf({ key = [], contact }: Options): HoldEntry {
   if (key.length > 0 && contact === undefined) return { kind: 'key', value: key.join(separator) };
   if (key.length === 0 && contact !== undefined) return { kind: 'contact', value: contact };
   throw new Refusal(

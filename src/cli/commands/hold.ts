@@ -51,7 +51,9 @@ export function register(program: Command): void {
         }
         await holds.add(entry, 'cli');
         output.printJson({ held: entry });
-        output.print(`${shown(entry)} is held: from now on no batch deletes a message with exactly this ${entry.kind}`);
+        output.print(
+          `${shown(entry)} is held: from now on no batch deletes a message with exactly this ${entry.kind}`,
+        );
       });
     });
 }

@@ -1,0 +1,19 @@
+import { expect, test, vi } from 'vitest';
+import { runCommand } from '../harness/processes.js';
+
+// Each test starts processes of its own; on a machine that is busy with others that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
+
+test('hold add wants a key or a contact, one of the two, and says so before it connects', async () => {
+  const env = { DATABASE_URL: 'postgres://gc@127.0.0.1:1/none' };
+  for (const words of ['hold add', 'hold remove', 'hold add --key 1 --contact 2']) {
+    const refused = await runCommand(words.split(' '), env);
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.stderr).toContain('--key with the key of a message, or --contact with a contact');
+  }
+  // Nothing is missing: it goes on to the server, which is not there.
+  for (const words of ['hold add --key 1', 'hold add --contact 2']) {
+    const unreachable = await runCommand(words.split(' '), env);
+    expect(unreachable.code, unreachable.stderr).toBe(4);
+  }
+});

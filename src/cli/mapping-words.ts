@@ -1,3 +1,4 @@
+import { durationWords } from '../kit/duration-words.js';
 import { type Dependent, type Mapping, nameOf } from '../core/mapping.js';
 import type { Policy } from '../core/policy.js';
 
@@ -27,18 +28,6 @@ function dependentLines(dependents: readonly Dependent[], indent: string): reado
 
 function matchWords({ column, message }: Mapping['dependents'][number]['match'][number]): string {
   return `${column} = ${message}`;
-}
-
-/** The largest unit that says it exactly: `30d`, `12h`. */
-function durationWords(seconds: number): string {
-  for (const [unit, size] of [
-    ['d', 86_400],
-    ['h', 3_600],
-    ['m', 60],
-  ] as const) {
-    if (seconds >= size && seconds % size === 0) return `${seconds / size}${unit}`;
-  }
-  return seconds === 0 ? '0' : `${seconds}s`;
 }
 
 function oneLine(sql: string): string {

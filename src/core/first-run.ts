@@ -1,3 +1,4 @@
+import { durationWords } from '../kit/duration-words.js';
 import { canonicalJson, type Policy } from './policy.js';
 import { type Mapping, ownMapping } from './mapping.js';
 
@@ -29,7 +30,7 @@ export function brakeWords(
   const percent = Math.min(100, Math.floor(found.share * 1_000) / 10);
   return (
     `About ${percent} % of the ${found.rows.toLocaleString('en-US')} rows of ${name} would be deleted (retention ` +
-    `${retentionSeconds} s), ${advice}`
+    `${durationWords(retentionSeconds)}), ${advice}`
   );
 }
 

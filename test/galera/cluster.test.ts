@@ -7,7 +7,7 @@ import { openStore } from '../../src/storage/open-store.js';
 import { workshop } from '../guards/collect.js';
 import { MariadbApplication } from '../harness/mariadb-application.js';
 import { mariadbOracle } from '../harness/mariadb-world.js';
-import { pause, until } from '../harness/wait.js';
+import { pause, until, within } from '../harness/wait.js';
 import { closeAll } from '../harness/world.js';
 import { type Galera, startCluster, whyNoCluster } from './cluster.js';
 
@@ -104,9 +104,20 @@ describe.skipIf(missing !== null)('on a Galera cluster of three', { timeout: 180
     const { database, first, oracle, before, eligible } = await world(10_000, 2);
     const second = await open(database, 1);
     expect(second.facts.server, 'one cluster is one server').toBe(first.facts.server);
+    // The first waits from its second batch on until the other one has had one, so that both certainly take part.
+    let tellOther: () => void = () => undefined;
+    const otherWorks = new Promise<void>((resolve) => {
+      tellOther = resolve;
+    });
     const [a, b] = [
-      await workshop({ ...first, policy, size: 100, workers: 2 }),
-      await workshop({ ...second, policy, size: 100, workers: 2 }),
+      await workshop({
+        ...first,
+        policy,
+        size: 100,
+        workers: 2,
+        after: (number) => (number >= 2 ? within('the other node to begin', 20_000, otherWorks) : undefined),
+      }),
+      await workshop({ ...second, policy, size: 100, workers: 2, after: () => tellOther() }),
     ];
     // Either of them may end it.
     const run = await Promise.any([a.collect(60_000), b.ended(60_000)]);

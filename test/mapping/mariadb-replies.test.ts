@@ -3,6 +3,7 @@ import type { Mapping } from '../../src/core/mapping.js';
 import { describeMariaDb } from '../engines.js';
 import { mariadbConnection } from '../harness/mariadb-database.js';
 import { MariadbProxy } from '../harness/mariadb-proxy.js';
+import { pause } from '../harness/wait.js';
 import { mapped, mappedWorld, numbers, old, young } from './mariadb-world.js';
 
 /** Messages that refer to each other: every one to the one before it, every third young. */
@@ -142,7 +143,9 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
 async function untilWaiting(client: {
   query(sql: string): Promise<{ readonly rows: readonly unknown[] }>;
 }): Promise<void> {
-  for (let tries = 0; tries < 2_000; tries += 1) {
+  // The server renews this view only when nobody has read it for a tenth of a second.
+  for (let tries = 0; tries < 12; tries += 1) {
+    await pause(120);
     const { rows } = await client.query(
       `SELECT count(*) AS n FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p
          ON p.ID = t.trx_mysql_thread_id WHERE p.DB = DATABASE() AND t.trx_state = 'LOCK WAIT'`,

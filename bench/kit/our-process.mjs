@@ -17,7 +17,7 @@ function plainEnvironment() {
   return {
     PATH: process.env.PATH ?? '',
     HOME: process.env.HOME ?? '',
-    MESSAGE_GC_CONFIG: join(tmpdir(), 'no-such-file', 'message-gc.yaml'),
+    MESSAGE_GC_CONFIG: '',
     LOG_LEVEL: 'warn',
   };
 }

@@ -1,8 +1,7 @@
 import { nameOf } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
-import type { DryRun, Planner, Preview } from '../../core/ports.js';
-import type { DependentCounts } from '../../core/run.js';
-import type { Counted } from '../preview/counted.js';
+import type { Planner, Preview } from '../../core/ports.js';
+import { countWithin, type Counting, dryRunFrom } from '../preview/count-within.js';
 import { limited } from './bounds.js';
 import { columnOf } from './catalogue.js';
 import { readTableFacts } from './table-facts.js';
@@ -14,7 +13,7 @@ import { quotedTable } from './names.js';
 import { readHorizon } from './planner.js';
 import { asking, type Sessions } from './pool.js';
 import { exactDependents, exactMessages, exactSample, type Looked } from './preview/exact.js';
-import { countedDependents } from './preview/parts.js';
+import { countedDependents } from '../preview/counted-dependents.js';
 import { bytesOf, readSizes, type Sizes } from './preview/sizes.js';
 import { countSlices } from './preview/slices.js';
 import { readOnly } from './read-only.js';
@@ -32,20 +31,10 @@ export function previewOf(sessions: Sessions, planner: Planner): Preview {
           const policy = await withHoldList(session, given, plan);
           const sizes = await readSizes(session, policy.mapping);
           const looked = await lookedAt(session, policy, plan.horizon);
-          const counted = await count(session, looked, sizes, until);
-          const { bytes, logBytes } = bytesOf(sizes, policy.mapping, counted.messages, counted.dependents);
-          const dryRun: DryRun = {
-            ...counted,
-            bytes,
-            logBytes,
-            seconds: Math.ceil(counted.messages / Math.max(1, rowsPerSecond)),
-            walk: plan.walk,
-            foreignKeys: plan.foreignKeys,
-            why: plan.why,
-            missingIndex: await missingIndex(session, policy),
-            horizon: plan.horizon,
-          };
-          return dryRun;
+          const counted = await countWithin(countingOf(session, looked, sizes), until);
+          const bytes = bytesOf(sizes, policy.mapping, counted.messages, counted.dependents);
+          const rest = { ...bytes, missingIndex: await missingIndex(session, policy) };
+          return dryRunFrom(counted, plan, rest, rowsPerSecond);
         }),
       );
     },
@@ -65,84 +54,28 @@ async function lookedAt(session: Session, policy: Policy, horizon: string): Prom
   return { policy, horizon, keyTypes, keyIndex: facts.keyIndex, tableRows: facts.rows };
 }
 
-/** Exact where there is time for it: three fifths of it for the messages, half of the rest for what goes with them. */
-async function count(session: Session, looked: LookedAt, sizes: Sizes, until: number): Promise<Counted> {
-  const left = (): number => until - performance.now();
-  const messages = await exactMessages(session, looked, left() * 0.6);
-  if (messages !== null) {
-    const dependents = await exactDependents(session, looked, left() * 0.5);
-    const sample = (await exactSample(session, looked, left() * 0.3)) ?? [];
-    if (dependents !== null) return { ...messages, sample, dependents, exact: true };
-    const found = await slices(session, looked, sizes, until);
-    const ratio = found === null || found.messages === 0 ? null : messages.messages / found.messages;
-    return {
-      ...messages,
-      sample: sample.length > 0 ? sample : (found?.sample ?? []),
-      dependents:
-        found === null || ratio === null
-          ? byStatistics(looked.policy, sizes, messages.messages)
-          : multiplied(found.dependents, ratio),
-      exact: false,
-    };
-  }
-  return (await slices(session, looked, sizes, until)) ?? guessed(session, looked, sizes);
-}
-
-async function slices(
-  session: Session,
-  looked: LookedAt,
-  sizes: Sizes,
-  until: number,
-): Promise<Counted | null> {
+function countingOf(session: Session, looked: LookedAt, { tables }: Sizes): Counting {
   const { keyIndex, tableRows } = looked;
-  const options = { looked, keyIndex, tableRows };
-  const whole = countedDependents(looked.policy.mapping).length > 0;
-  const half = whole ? performance.now() + (until - performance.now()) * 0.6 : until;
-  const found = await countSlices(session, { ...options, until: half, withDependents: whole });
-  if (found !== null || !whole) return found;
-  const bare = await countSlices(session, { ...options, until, withDependents: false });
-  if (bare === null) return null;
-  return { ...bare, dependents: byStatistics(looked.policy, sizes, bare.messages) };
+  return {
+    mapping: looked.policy.mapping,
+    tables,
+    messages: (limitMs) => exactMessages(session, looked, limitMs),
+    dependents: (limitMs) => exactDependents(session, looked, limitMs),
+    sample: (limitMs) => exactSample(session, looked, limitMs),
+    slices: (until, withDependents) =>
+      countSlices(session, { looked, keyIndex, tableRows, until, withDependents }),
+    guess: () => guess(session, looked),
+  };
 }
 
-/** As many for each message as the tables have on average. */
-function byStatistics({ mapping }: Policy, { tables }: Sizes, messages: number): DependentCounts {
-  const all = Math.max(1, tables.get(nameOf(mapping.table))?.rows ?? 1);
-  return Object.fromEntries(
-    countedDependents(mapping).map(({ dependent }) => {
-      const rows = tables.get(nameOf(dependent.table))?.rows ?? 0;
-      return [nameOf(dependent.table), Math.round((rows / all) * messages)];
-    }),
-  );
-}
-
-function multiplied(counts: DependentCounts, factor: number): DependentCounts {
-  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, Math.round(n * factor)]));
-}
-
-/** Nothing could be counted in time: what the server's planner guesses. */
-async function guessed(
-  session: Session,
-  { policy, horizon, tableRows }: LookedAt,
-  sizes: Sizes,
-): Promise<Counted> {
+async function guess(session: Session, { policy, horizon, tableRows }: LookedAt): Promise<number> {
+  // MySQL says `filtered` without being asked, and knows no EXTENDED.
+  const explain = session.can.engine === 'mariadb' ? 'EXPLAIN EXTENDED' : 'EXPLAIN';
   const rows = await session.rows<{ rows: number | null; filtered?: number | string | null }>(
-    `EXPLAIN EXTENDED SELECT 1 FROM ${quotedTable(policy.mapping.table)} AS m WHERE ${eligibleSql(policy, horizon)}`.replace(
-      'EXTENDED ',
-      session.can.engine === 'mariadb' ? 'EXTENDED ' : '',
-    ),
+    `${explain} SELECT 1 FROM ${quotedTable(policy.mapping.table)} AS m WHERE ${eligibleSql(policy, horizon)}`,
   );
   const share = Number(rows[0]?.filtered ?? 100) / 100;
-  const messages = Math.min(tableRows, Math.round(Number(rows[0]?.rows ?? tableRows) * share));
-  return {
-    messages,
-    held: Object.fromEntries(policy.mapping.holds.map(({ name }) => [name, 0])),
-    dependents: byStatistics(policy, sizes, messages),
-    oldest: null,
-    newest: null,
-    sample: [],
-    exact: false,
-  };
+  return Math.min(tableRows, Math.round(Number(rows[0]?.rows ?? tableRows) * share));
 }
 
 /** Tables up to here are counted for the brake; larger ones are sampled. */

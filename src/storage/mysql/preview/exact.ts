@@ -6,7 +6,8 @@ import { limited } from '../bounds.js';
 import { eligibleSql } from '../eligible.js';
 import { quoted, quotedTable } from '../names.js';
 import type { Session } from '../session.js';
-import { ageText, candidateSql, countedDependents, heldSql, momentFrom } from './parts.js';
+import { countedDependents, momentFrom } from '../../preview/counted-dependents.js';
+import { ageText, candidateSql, heldSql } from './parts.js';
 import { keyText, type KeyTypes } from './random-key.js';
 
 /** A policy as one look at a table sees it. */

@@ -3,7 +3,7 @@ import type { DependentCounts } from '../../../core/run.js';
 import { findTable } from '../catalogue.js';
 import { textSql } from '../names.js';
 import type { Session } from '../session.js';
-import { countedDependents } from './parts.js';
+import { countedDependents } from '../../preview/counted-dependents.js';
 
 /** Of each row in the binary log, beside its image; many rows share the header of an event. */
 const recordBytes = 10;

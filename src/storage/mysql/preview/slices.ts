@@ -6,7 +6,8 @@ import { quoted, quotedTable } from '../names.js';
 import { keyColumns, literal } from '../range.js';
 import type { Session } from '../session.js';
 import type { Looked } from './exact.js';
-import { ageText, countedDependents, heldSql, momentFrom, pathJoins, referredColumns } from './parts.js';
+import { countedDependents, momentFrom, referredColumns } from '../../preview/counted-dependents.js';
+import { ageText, heldSql, pathJoins } from './parts.js';
 import { keyText, randomKey } from './random-key.js';
 
 /** Rows of a slice: some milliseconds. */

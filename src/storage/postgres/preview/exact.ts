@@ -7,7 +7,8 @@ import { eligibleSql } from '../eligible.js';
 import { kindOf } from '../errors.js';
 import { quoted, quotedTable } from '../names.js';
 import { keyColumns, Parameters } from '../range.js';
-import { ageText, candidateSql, countedDependents, heldSql, momentFrom } from './parts.js';
+import { countedDependents, momentFrom } from '../../preview/counted-dependents.js';
+import { ageText, candidateSql, heldSql } from './parts.js';
 
 /** Counts everything, within `limitMs` for each statement as `share` of what is left; null: there was not enough time. */
 export class ExactCount {

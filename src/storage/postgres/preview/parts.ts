@@ -1,8 +1,7 @@
 /** The pieces of which the counting statements are made; all speak of the message as `m`. */
-import { momentOf } from '../../../core/age-moment.js';
 import type { Mapping } from '../../../core/mapping.js';
 import type { Policy } from '../../../core/policy.js';
-import { flatDependents, type FlatDependent } from '../../checks/flat-dependents.js';
+import type { FlatDependent } from '../../checks/flat-dependents.js';
 import { eligibleSql, zoneSql } from '../eligible.js';
 import { quoted, quotedTable } from '../names.js';
 import type { Parameters } from '../range.js';
@@ -29,18 +28,6 @@ export function ageText({ age }: Mapping, value: string, parameters: Parameters)
   return `to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 
-export function momentFrom({ age }: Mapping, text: unknown): string | null {
-  if (typeof text !== 'string') return null;
-  return age.unit.startsWith('epoch') ? momentOf(text, age.unit) : text;
-}
-
-/** Dependents that a run deletes or clears itself, which are those that it counts. */
-export function countedDependents(mapping: Mapping): readonly FlatDependent[] {
-  return flatDependents(mapping).filter(
-    ({ dependent }) => dependent.action === 'delete' || dependent.action === 'set_null',
-  );
-}
-
 /** `d0.a = x.b AND …` for each table of the path, nested as joins behind `x`, the messages. */
 export function pathJoins({ path }: FlatDependent): string {
   return path
@@ -52,9 +39,4 @@ export function pathJoins({ path }: FlatDependent): string {
       return `JOIN ${quotedTable(dependent.table)} d${level} ON ${on}`;
     })
     .join(' ');
-}
-
-/** Columns of the message that its dependents refer to, and its key. */
-export function referredColumns({ key, dependents }: Mapping): readonly string[] {
-  return [...new Set([...key, ...dependents.flatMap(({ match }) => match.map(({ message }) => message))])];
 }

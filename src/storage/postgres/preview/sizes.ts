@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { type Mapping, nameOf, type TableName } from '../../../core/mapping.js';
 import type { DependentCounts } from '../../../core/run.js';
 import { quotedTable } from '../names.js';
-import { countedDependents } from './parts.js';
+import { countedDependents } from '../../preview/counted-dependents.js';
 
 /** What the log keeps of a deleted row: a record of its place, its visibility and its header. */
 const recordBytes = 60;

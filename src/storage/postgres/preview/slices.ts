@@ -6,7 +6,8 @@ import { eligibleSql } from '../eligible.js';
 import { kindOf } from '../errors.js';
 import { quoted, quotedTable } from '../names.js';
 import { keyColumns, Parameters } from '../range.js';
-import { ageText, countedDependents, heldSql, momentFrom, pathJoins, referredColumns } from './parts.js';
+import { countedDependents, momentFrom, referredColumns } from '../../preview/counted-dependents.js';
+import { ageText, heldSql, pathJoins } from './parts.js';
 
 /** Blocks of a slice: a few thousand rows, some milliseconds. */
 const sliceBlocks = 64;

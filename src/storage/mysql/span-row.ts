@@ -3,6 +3,7 @@ import type { BatchRequest } from '../../core/ports.js';
 import type { DependentCounts } from '../../core/run.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
+import { added, type SeenSpan } from '../sweep/seen-span.js';
 import type { WalkRange } from './batch-range.js';
 import type { RealTable } from './catalogue.js';
 import { readShape } from './foreign-keys.js';
@@ -10,23 +11,14 @@ import { own, textSql } from './names.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
 
-export type SeenSpan = {
-  readonly cursor: string;
-  readonly low: string;
-  readonly high: string;
-  readonly deleted: number;
-  readonly batches: number;
-  readonly paused: boolean;
-  readonly maxRate: number | null;
-  readonly dependents: DependentCounts;
+/** With what this engine reads beside it. */
+export type Seen = SeenSpan & {
   /** Whether the hold list names anything. */
   readonly isHeld: boolean;
-  /** The number for a parked span, taken before anything is locked; null unless locked rows are skipped. */
-  readonly parkedNo: number | null;
 };
 
 /** Begins the transaction and enters it at the span's row. Null: the span is not ours, or the run has ended. */
-export async function enterSpan(session: Session, request: BatchRequest): Promise<SeenSpan | null> {
+export async function enterSpan(session: Session, request: BatchRequest): Promise<Seen | null> {
   const { run, skipLocked } = request;
   await session.write('BEGIN');
   // Who makes a span writes the run row first: parking what is skipped may make one.
@@ -62,7 +54,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
   };
 }
 
-type SpanRow = Pick<SeenSpan, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
+type SpanRow = Pick<Seen, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
   readonly run: string | null;
   readonly dependents: string | null;
   readonly held: number;
@@ -156,10 +148,4 @@ export async function writeSpan(
 
 async function hasHolds(session: Session): Promise<boolean> {
   return (await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`)).length > 0;
-}
-
-function added(before: DependentCounts, more: DependentCounts): DependentCounts {
-  const sum: Record<string, number> = { ...before };
-  for (const [table, count] of Object.entries(more)) sum[table] = (sum[table] ?? 0) + count;
-  return sum;
 }

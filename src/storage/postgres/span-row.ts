@@ -4,6 +4,7 @@ import type { BatchRequest } from '../../core/ports.js';
 import type { DependentCounts } from '../../core/run.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
+import { added, type SeenSpan } from '../sweep/seen-span.js';
 import type { WalkRange } from './batch-range.js';
 import { type Held, heldSql } from './held.js';
 import type { LockBudget } from './lock-budget.js';
@@ -12,17 +13,8 @@ import { textSql } from './names.js';
 import { textOf } from './range.js';
 import { idleInTransactionMs, type Sessions } from './session.js';
 
-export type SeenSpan = {
-  readonly cursor: string;
-  readonly low: string;
-  readonly high: string;
-  readonly deleted: number;
-  readonly batches: number;
-  readonly paused: boolean;
-  readonly maxRate: number | null;
-  readonly dependents: DependentCounts;
-  /** The number for a parked span, taken before anything is locked; null unless locked rows are skipped. */
-  readonly parkedNo: number | null;
+/** With what this engine reads beside it. */
+export type Seen = SeenSpan & {
   /** Read after the span was locked: what `hold add` wrote before it had this span's lock is seen. */
   readonly held: Held;
 };
@@ -39,7 +31,7 @@ export async function enterSpan(
   budget: LockBudget,
   sessions: Sessions,
   request: BatchRequest,
-): Promise<SeenSpan | null> {
+): Promise<Seen | null> {
   const { run, span, node, plan, skipLocked } = request;
   const statements = settings(budget, sessions, plan.foreignKeys === 'messages_first');
   // Who makes a span writes the run row first: parking what is skipped may make one.
@@ -58,7 +50,7 @@ export async function enterSpan(
     heldSql,
   );
   const answers = await inOneTrip(client, statements);
-  const row = answers.at(-2)?.rows[0] as (Omit<SeenSpan, 'dependents'> & { dependents: string }) | undefined;
+  const row = answers.at(-2)?.rows[0] as (Omit<Seen, 'dependents'> & { dependents: string }) | undefined;
   const held = answers.at(-1)?.rows[0] as Held | undefined;
   if (row === undefined || held === undefined) return null;
   const reserved = skipLocked ? (answers.at(-3)?.rows[0] as { spans: number } | undefined) : undefined;
@@ -177,10 +169,4 @@ export async function parkSpan(
      VALUES ($1, $2, $3, 'parked', $4, $4, $5, 'open', clock_timestamp() + interval '500 milliseconds', 0, $6)`,
     [run.id, no, span.round, textOf(range.from), textOf(range.to), skipped],
   );
-}
-
-function added(before: DependentCounts, more: DependentCounts): DependentCounts {
-  const sum: Record<string, number> = { ...before };
-  for (const [table, count] of Object.entries(more)) sum[table] = (sum[table] ?? 0) + count;
-  return sum;
 }

@@ -16,7 +16,6 @@ import { answerSql, type AnswerRow } from './keys.js';
 import { collectableSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
 import { Parameters, rangeSql } from './range.js';
-import { verifyGuards } from './plan-guards.js';
 
 /**
  * The common case: nobody holds a row of the range. A plain range DELETE with the predicate repeated is the fastest
@@ -38,7 +37,6 @@ export async function deletePlain(
   const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}`;
   if (plan.foreignKeys === 'none') {
     const done = await client.query(`${mark} ${target}`, parameters.values);
-    await verifyGuards(client, budget, request);
     return { deleted: done.rowCount ?? 0, dependents: {}, skipped: 0 };
   }
   // Messages first. The keys come back as one array text and go on to the server as it is: a row for each to Node
@@ -51,7 +49,6 @@ export async function deletePlain(
   );
   const keys = messageKeys(plan, rows[0]);
   const dependents = await deleteDependents(client, budget, request, keys);
-  await verifyGuards(client, budget, request);
   return { deleted: keys.count, dependents, skipped: 0 };
 }
 
@@ -79,6 +76,5 @@ async function deleteChecked(
   if (keys.count === 0) return { deleted: 0, dependents: {}, skipped: 0 };
   const locked = await lockLevels(client, budget, request, keys);
   const gone = await deleteLocked(client, budget, request, locked, held);
-  await verifyGuards(client, budget, request);
   return { ...gone, skipped: 0 };
 }

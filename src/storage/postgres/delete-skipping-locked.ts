@@ -9,7 +9,6 @@ import { answerSql, type AnswerRow, type Keys } from './keys.js';
 import { collectableSql, type Held } from './held.js';
 import { type Level, levelFacts, levelsOf } from './levels.js';
 import { comment, quoted, quotedTable } from './names.js';
-import { verifyGuards } from './plan-guards.js';
 import { Parameters, rangeSql } from './range.js';
 
 /**
@@ -44,7 +43,6 @@ export async function deleteSkippingLocked(
     if (plan.foreignKeys === 'messages_first')
       dependents = await deleteDependents(client, budget, request, keys);
   }
-  await verifyGuards(client, budget, request);
   return { deleted, dependents, skipped: await countLeft(client, budget, request, where, parameters) };
 }
 

@@ -15,7 +15,7 @@ import { isOurs, levelsOf } from './levels.js';
  *     triggers would not fire;
  * (c) `row_security = off` in our sessions, so that a policy is an error and not a filter;
  * (d) the privilege to set the parameter;
- * (e) inside every batch, after its last DELETE has taken its table lock, `shapeQuery` still gives the plan's value.
+ * (e) inside every batch, after its last DELETE has taken its table lock, `shapeSql` still gives the plan's value.
  */
 export type ForeignKeyChoice = { readonly mode: ForeignKeyMode; readonly why: string };
 
@@ -118,14 +118,17 @@ async function missingPrivilege(client: Queryable): Promise<string | null> {
  * `ALTER TABLE … ADD FOREIGN KEY` and `CREATE TRIGGER` need a lock that our DELETE's lock refuses, so a value read
  * after the DELETEs holds until COMMIT. (Left out, a foreign key added in mid-run left an orphan.)
  */
-export const shapeQuery = `SELECT md5(coalesce(string_agg(part, ';' ORDER BY part), '')) AS shape FROM (
+export function shapeSql(oids: readonly string[]): string {
+  const tables = `ANY('{${oids.map(Number).join(',')}}'::oid[])`;
+  return `(SELECT md5(coalesce(string_agg(part, ';' ORDER BY part), '')) FROM (
   SELECT 'f' || oid || ':' || conrelid || ':' || confrelid || ':' || confdeltype::text || ':' || conkey::text AS part
-    FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY($1::oid[])
-  UNION ALL SELECT 't' || oid || ':' || tgenabled::text FROM pg_trigger WHERE tgrelid = ANY($1::oid[])
-  UNION ALL SELECT 'r' || oid FROM pg_rewrite WHERE ev_class = ANY($1::oid[])
-  UNION ALL SELECT 'i' || inhrelid FROM pg_inherits WHERE inhparent = ANY($1::oid[])) parts`;
+    FROM pg_constraint WHERE contype = 'f' AND confrelid = ${tables}
+  UNION ALL SELECT 't' || oid || ':' || tgenabled::text FROM pg_trigger WHERE tgrelid = ${tables}
+  UNION ALL SELECT 'r' || oid FROM pg_rewrite WHERE ev_class = ${tables}
+  UNION ALL SELECT 'i' || inhrelid FROM pg_inherits WHERE inhparent = ${tables}) parts)`;
+}
 
 export async function readShape(client: Queryable, oids: readonly string[]): Promise<string> {
-  const { rows } = await client.query<{ shape: string }>(shapeQuery, [oids]);
+  const { rows } = await client.query<{ shape: string }>(`SELECT ${shapeSql(oids)} AS shape`);
   return rows[0]?.shape ?? '';
 }

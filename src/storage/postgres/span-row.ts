@@ -133,7 +133,9 @@ export async function leaveSpan(
     const word = isWordOfOurs(error);
     if (word === 'lost') return 'lost';
     if (word === 'shape')
-      throw new PlanChanged('the messages table was replaced, or a foreign key or trigger of it was changed');
+      throw new PlanChanged(
+        'the messages table was replaced, or a foreign key, trigger or rule of the tables was changed during the run',
+      );
     if (word === 'file') throw new PlanChanged('the table was rewritten (VACUUM FULL, CLUSTER, TRUNCATE)');
     throw error;
   }

@@ -1,4 +1,6 @@
 import type { Mapping } from '../../core/mapping.js';
+import { volatileUse } from '../../core/predicate-words.js';
+import { type Dialect, tokensOf } from '../../core/sql-tokens.js';
 
 /** A condition of a mapping: what it is called in findings, and its SQL. */
 export type Condition = { readonly name: string; readonly sql: string };
@@ -10,25 +12,27 @@ export function conditionsOf({ processed, holds }: Mapping): readonly Condition[
   ];
 }
 
-/**
- * Names that a condition calls as functions, and all its bare words, in lower case. Texts, quoted names and comments
- * are no part of it.
- */
-export function wordsOfSql(sql: string): {
+/** What a condition says by its words alone, before the server is asked. */
+export type ReadCondition = {
+  /** Why it cannot be one expression: a comment, a semicolon, an open quote; null when nothing is seen. */
+  readonly problem: string | null;
+  /** Names that it calls as functions, in lower case. */
   readonly calls: readonly string[];
-  readonly words: readonly string[];
-} {
-  const bare = sql
-    .replaceAll(/'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`/g, ' ')
-    .replaceAll(/--.*$|\/\*[\s\S]*?\*\//gm, ' ')
-    .toLowerCase();
-  const calls = [...bare.matchAll(/([a-z_][\w$]*)\s*\(/g)].map((match) => match[1] ?? '');
-  // A column is named by its table (`m.localtime`); a function of that name is not.
-  const words = [...bare.matchAll(/(?<![\w.:$])[a-z_][\w$]*/g)].map((match) => match[0]);
-  return { calls: [...new Set(calls)], words: [...new Set(words)] };
-}
+  /** What in it changes the answer by itself, or does more than answer. */
+  readonly changing: readonly string[];
+};
 
-/** `:now` as the driver must not see it: a constant that has the type which the age gives it. */
-export function withoutNow(sql: string, constant: string): string {
-  return sql.replaceAll(/(?<![:\w]):now\b/g, () => constant);
+/** A mapping from the file was read in this way before; one that a program hands over was not. */
+export function readCondition({ sql }: Condition, dialect: Dialect): ReadCondition {
+  const tokens = tokensOf(sql, dialect);
+  if ('problem' in tokens) return { problem: tokens.problem, calls: [], changing: [] };
+  const calls = tokens.filter(
+    ({ kind }, place) => (kind === 'word' || kind === 'quoted_name') && tokens[place + 1]?.value === '(',
+  );
+  const changing = tokens.map((_, place) => volatileUse(tokens, place, dialect));
+  return {
+    problem: null,
+    calls: [...new Set(calls.map(({ value }) => value))],
+    changing: [...new Set(changing.filter((words) => words !== null))],
+  };
 }

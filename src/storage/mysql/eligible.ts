@@ -1,5 +1,6 @@
 import { epochText } from '../../core/age.js';
 import type { Age, Mapping } from '../../core/mapping.js';
+import { replaceNow } from '../../core/now-parameter.js';
 import type { Policy } from '../../core/policy.js';
 import { quoted, textSql } from './names.js';
 
@@ -51,8 +52,8 @@ function isNamedZone({ unit, zone }: Age): boolean {
 
 /** `:now` is the time at which the horizon was frozen, in the unit of the age. */
 function withNow(sql: string, age: Age, horizon: string, plusSeconds: number): string {
-  return sql.replaceAll(
-    /(?<![:\w]):now\b/g,
+  return replaceNow(
+    sql,
     () => epochText(horizon, age.unit, plusSeconds) ?? `(${momentSql(horizon, age, plusSeconds)})`,
   );
 }

@@ -1,5 +1,6 @@
 import { epochText } from '../../core/age.js';
 import type { Age, Mapping } from '../../core/mapping.js';
+import { replaceNow } from '../../core/now-parameter.js';
 import type { Policy } from '../../core/policy.js';
 import { quoted } from './names.js';
 import type { Parameters } from './range.js';
@@ -70,7 +71,7 @@ function withNow(
   plusSeconds: number,
   parameters: Parameters,
 ): string {
-  return sql.replaceAll(/(?<![:\w]):now\b/g, () => {
+  return replaceNow(sql, () => {
     const epoch = epochText(horizon, age.unit, plusSeconds);
     if (epoch !== null) return parameters.add(epoch, 'bigint');
     const moment = `(${parameters.add(horizon, 'timestamptz')} + ${parameters.add(plusSeconds, 'float8')} * interval '1 second')`;

@@ -244,13 +244,13 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
     ['predicate', 'error', [], change({ processed: '(DELETE FROM file RETURNING true)' }), /syntax error/],
     [
       'predicate',
-      [
-        'predicate',
-        'error',
-        [],
-        change({ age: { column: 'state', unit: 'epoch_s', zone: null } }),
-        /holds together/,
-      ],
+      'error',
+      [],
+      change({ age: { column: 'state', unit: 'epoch_s', zone: null } }),
+      /holds together/,
+    ],
+    [
+      'predicate',
       'error',
       [],
       change({ holds: [{ name: 'x', where: 'm.pinned AND' }] }),

@@ -1,6 +1,7 @@
 /** The doctor's look at the column that says how old a message is. */
 import { type Age, type Mapping, nameOf } from '../../../core/mapping.js';
 import type { Finding } from '../../../core/ports.js';
+import { ageIndexFinding, type AgeTypes, ageTypeFinding, zoneFinding } from '../../checks/age-findings.js';
 import { epochFinding } from '../../checks/epoch-sample.js';
 import { ok } from '../../checks/finding.js';
 import { quoted, textSql } from '../names.js';
@@ -8,10 +9,10 @@ import type { Session } from '../session.js';
 import { columnOf, leadsAnIndex, type PresentTable } from './examined.js';
 import { sampled } from './sample.js';
 
-const numbers = ['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'double'];
-const fitting: Readonly<Record<string, readonly string[]>> = {
+const types: AgeTypes = {
   timestamptz: ['timestamp'],
   datetime: ['datetime'],
+  epoch: ['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'double'],
 };
 
 /** From the catalogue alone. */
@@ -23,64 +24,29 @@ export async function ageFindings(
   const column = columnOf(messages, age.column);
   if (column === undefined) return [];
   return [
-    ageType(age, nameOf(table), column.type),
+    ageTypeFinding(age, nameOf(table), column.type, types),
     ...(await zone(session, age)),
     await probeIndex(session, messages, age.column),
     onUpdate(age, nameOf(table), column.extra),
   ];
 }
 
-function ageType(age: Age, table: string, type: string): Finding {
-  const check = 'age_type';
-  const why =
-    'A column that is read in another unit than it holds makes every message look ancient, or none.';
-  const wanted = fitting[age.unit] ?? numbers;
-  if (wanted.includes(type)) return ok(check, `${age.column} is ${type}, read as ${age.unit}.`, why);
-  const others = Object.entries({ ...fitting, 'epoch_s, epoch_ms, epoch_us or epoch_ns': numbers });
-  const fit = others.find(([, types]) => types.includes(type))?.[0];
-  return {
-    level: 'error',
-    check,
-    found: `${age.column} of ${table} is ${type}, but the mapping reads it as ${age.unit} (${wanted.join(', ')}).`,
-    why,
-    todo:
-      fit === undefined
-        ? 'Name a column of times or of epochs as the age.'
-        : `Correct the unit of the age in the mapping: ${fit}${fit === 'datetime' ? ', with its zone' : ''}.`,
-  };
-}
-
-/** A zone that the server does not know makes NULL of every time: nothing would ever be eligible. */
+/** With a zone that the server does not know CONVERT_TZ answers NULL: nothing would ever be eligible. */
 async function zone(session: Session, { unit, zone: name }: Age): Promise<readonly Finding[]> {
   if (unit !== 'datetime') return [];
-  const check = 'age_zone';
-  const why =
-    'A clock reading without a zone becomes a moment only by one; with a zone that is unknown the server answers NULL, and nothing would ever be eligible.';
   const wanted = name ?? 'UTC';
-  if (wanted.toUpperCase() === 'UTC') return [ok(check, 'The zone is UTC.', why)];
   const rows = await session.rows<{ moment: string | null }>(
     `SELECT CAST(CONVERT_TZ('2026-01-01 00:00:00', '+00:00', ${textSql(wanted)}) AS CHAR) AS moment`,
   );
-  if (rows[0]?.moment != null) return [ok(check, `The server knows the zone ${wanted}.`, why)];
-  return [
-    {
-      level: 'error',
-      check,
-      found: `The server does not know the zone ${wanted}.`,
-      why,
-      todo: 'Load the zones (mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql), or write UTC or an offset such as +02:00.',
-    },
-  ];
+  const isKnown = wanted.toUpperCase() === 'UTC' || rows[0]?.moment != null;
+  const todo =
+    'Load the zones (mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql), or write UTC or an offset such as +02:00.';
+  return [zoneFinding(wanted, isKnown, todo)];
 }
 
 async function probeIndex(session: Session, messages: PresentTable, age: string): Promise<Finding> {
-  const check = 'index_probe';
-  const why =
-    'The first look of a run asks for the oldest message; with an index an empty run costs milliseconds.';
-  if (await leadsAnIndex(session, messages.real, [age]))
-    return ok(check, `An index begins with ${age}.`, why);
-  const todo = indexSql(messages, [age]);
-  return { level: 'warning', check, found: `No index begins with ${age}.`, why, todo };
+  const isThere = await leadsAnIndex(session, messages.real, [age]);
+  return ageIndexFinding(age, isThere ? null : indexSql(messages, [age]));
 }
 
 export function indexSql({ sql, real }: PresentTable, columns: readonly string[]): string {
@@ -147,7 +113,7 @@ export async function ageSampleFindings(
 ): Promise<readonly Finding[]> {
   const { age, table } = mapping;
   const column = columnOf(messages, age.column);
-  if (column === undefined || !age.unit.startsWith('epoch') || !numbers.includes(column.type)) return [];
+  if (column === undefined || !age.unit.startsWith('epoch') || !types.epoch.includes(column.type)) return [];
   const rows = await session.rows<{ age: string }>(
     `SELECT CAST(m.age AS CHAR) AS age FROM (${sampled(mapping, messages, `m.${quoted(age.column)} AS age`)}) AS m WHERE m.age > 0 ORDER BY m.age`,
   );

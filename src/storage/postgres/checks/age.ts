@@ -1,6 +1,7 @@
 /** The doctor's look at the column that says how old a message is. */
 import { type Age, type Mapping, nameOf } from '../../../core/mapping.js';
 import type { Finding } from '../../../core/ports.js';
+import { ageIndexFinding, type AgeTypes, ageTypeFinding, zoneFinding } from '../../checks/age-findings.js';
 import { epochFinding } from '../../checks/epoch-sample.js';
 import { ok } from '../../checks/finding.js';
 import { quoted } from '../names.js';
@@ -10,10 +11,10 @@ import { sampled } from './sample.js';
 
 type Messages = ExaminedTable & { readonly oid: string };
 
-const numbers = ['smallint', 'integer', 'bigint', 'numeric', 'double precision'];
-const fitting: Readonly<Record<string, readonly string[]>> = {
+const types: AgeTypes = {
   timestamptz: ['timestamp with time zone'],
   datetime: ['timestamp without time zone'],
+  epoch: ['smallint', 'integer', 'bigint', 'numeric', 'double precision'],
 };
 
 /** From the catalogue alone. */
@@ -25,36 +26,14 @@ export async function ageFindings(
   const type = messages.columns.get(age.column)?.type;
   if (type === undefined) return [];
   return [
-    ageType(age, nameOf(table), type),
+    ageTypeFinding(age, nameOf(table), type, types),
     ...(await zone(q, age)),
     await probeIndex(q, messages, age.column),
   ];
 }
 
-function ageType(age: Age, table: string, type: string): Finding {
-  const check = 'age_type';
-  const why =
-    'A column that is read in another unit than it holds makes every message look ancient, or none.';
-  const wanted = fitting[age.unit] ?? numbers;
-  if (wanted.includes(type)) return ok(check, `${age.column} is ${type}, read as ${age.unit}.`, why);
-  const others = Object.entries({ ...fitting, 'epoch_s, epoch_ms, epoch_us or epoch_ns': numbers });
-  const fit = others.find(([, types]) => types.includes(type))?.[0];
-  return {
-    level: 'error',
-    check,
-    found: `${age.column} of ${table} is ${type}, but the mapping reads it as ${age.unit} (${wanted.join(', ')}).`,
-    why,
-    todo:
-      fit === undefined
-        ? 'Name a column of times or of epochs as the age.'
-        : `Correct the unit of the age in the mapping: ${fit}${fit === 'datetime' ? ', with its zone' : ''}.`,
-  };
-}
-
 async function zone(q: Queryable, { unit, zone: name }: Age): Promise<readonly Finding[]> {
   if (unit !== 'datetime') return [];
-  const check = 'age_zone';
-  const why = 'A clock reading without a zone becomes a moment only by one.';
   const wanted = name ?? 'UTC';
   const isOffset = /^[+-]\d{1,2}:\d{2}$/.test(wanted);
   const { rows } = await q.query(
@@ -62,26 +41,14 @@ async function zone(q: Queryable, { unit, zone: name }: Age): Promise<readonly F
      UNION ALL SELECT 1 FROM pg_catalog.pg_timezone_abbrevs WHERE lower(abbrev) = lower($1) LIMIT 1`,
     [wanted],
   );
-  if (isOffset || wanted.toUpperCase() === 'UTC' || rows.length > 0)
-    return [ok(check, `The server knows the zone ${wanted}.`, why)];
-  return [
-    {
-      level: 'error',
-      check,
-      found: `The server does not know the zone ${wanted}.`,
-      why,
-      todo: 'Write UTC, an offset such as +02:00, or a name of: SELECT name FROM pg_timezone_names;',
-    },
-  ];
+  const isKnown = isOffset || wanted.toUpperCase() === 'UTC' || rows.length > 0;
+  const todo = 'Write UTC, an offset such as +02:00, or a name of: SELECT name FROM pg_timezone_names;';
+  return [zoneFinding(wanted, isKnown, todo)];
 }
 
 async function probeIndex(q: Queryable, messages: Messages, age: string): Promise<Finding> {
-  const check = 'index_probe';
-  const why =
-    'The first look of a run asks for the oldest message; with an index an empty run costs milliseconds.';
-  if (await leadsAnIndex(q, messages.oid, [age])) return ok(check, `An index begins with ${age}.`, why);
-  const todo = ageIndexSql(messages, age);
-  return { level: 'warning', check, found: `No index begins with ${age}.`, why, todo };
+  const isThere = await leadsAnIndex(q, messages.oid, [age]);
+  return ageIndexFinding(age, isThere ? null : ageIndexSql(messages, age));
 }
 
 export function ageIndexSql({ sql, kind }: ExaminedTable, age: string): string {
@@ -96,7 +63,7 @@ export async function ageSampleFindings(
   messages: Messages,
 ): Promise<readonly Finding[]> {
   const column = messages.columns.get(age.column);
-  if (column === undefined || !age.unit.startsWith('epoch') || !numbers.includes(column.type)) return [];
+  if (column === undefined || !age.unit.startsWith('epoch') || !types.epoch.includes(column.type)) return [];
   const name = quoted(age.column);
   const { rows } = await q.query(
     `SELECT (percentile_disc(0.5) WITHIN GROUP (ORDER BY m.${name}))::float8 AS middle

@@ -4,30 +4,24 @@ import type { Policy } from '../../core/policy.js';
 import type { Chunk } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import type { Bounds } from '../ledger/bounds.js';
-import { kindOf, translate } from './errors.js';
+import { kindOf } from './errors.js';
 import { nothingMoved } from './moved-rows.js';
 import { oldEnoughSql } from './eligible.js';
 import { collectableSql, readHeld } from './held.js';
 import { quotedTable } from './names.js';
 import { type Bound, boundOf, isDense, orderColumns, Parameters, rangeSql, textOf } from './range.js';
-import { type Sessions, withSession } from './session.js';
+import { asking, type Sessions } from './session.js';
 
 /** An index probe for a pivot walks that many entries at most (about 20 ms); a chunk is then a little smaller. */
 const farthestProbe = 50_000;
 
 /** The walking order of a PostgreSQL table: all arithmetic and comparison of bounds happens in the database. */
 export function boundsOf(sessions: Sessions): Bounds {
-  const asking = <T>(doing: string, work: (client: PoolClient) => Promise<T>): Promise<T> =>
-    withSession(sessions, sessions.sweep, async (client) => {
-      try {
-        return await work(client);
-      } catch (error) {
-        throw translate(error, doing);
-      }
-    });
+  const ask = <T>(doing: string, work: (client: PoolClient) => Promise<T>): Promise<T> =>
+    asking(sessions, sessions.sweep, doing, work);
   return {
     pivot: ({ mapping }, plan, cursor, high, chunk) =>
-      asking('choose where to split a span', (client) =>
+      ask('choose where to split a span', (client) =>
         isDense(plan) && boundOf(cursor).length > 0
           ? addedPivot(client, cursor, high, chunk)
           : isDense(plan) && plan.walk === 'blocks'
@@ -35,11 +29,9 @@ export function boundsOf(sessions: Sessions): Bounds {
             : probedPivot(client, mapping, plan, cursor, high, chunk.units),
       ),
     anythingLeft: (policy, plan, limitMs) =>
-      asking('look for what is left', (client) => anythingLeft(sessions, client, policy, plan, limitMs)),
+      ask('look for what is left', (client) => anythingLeft(sessions, client, policy, plan, limitMs)),
     leftIn: (policy, plan, cursor, high, units) =>
-      asking('look for what is left in a slice', (client) =>
-        leftIn(client, policy, plan, cursor, high, units),
-      ),
+      ask('look for what is left in a slice', (client) => leftIn(client, policy, plan, cursor, high, units)),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Policy } from '../../core/policy.js';
 import type { Planner } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
 import { readTableFacts, type TableFacts } from './catalogue.js';
-import { kindOf, translate } from './errors.js';
+import { kindOf } from './errors.js';
 import { oldEnoughSql } from './eligible.js';
 import { refuseUnfitColumns } from './fitness.js';
 import { chooseForeignKeyMode, hasRules, readShape, touchedTables } from './foreign-keys.js';
@@ -12,7 +12,7 @@ import { quoted, quotedTable } from './names.js';
 import { readMoves } from './moved-rows.js';
 import { tableSql } from './plan-guards.js';
 import { orderColumns, Parameters, textOf } from './range.js';
-import { type Sessions, withSession } from './session.js';
+import { asking, type Sessions } from './session.js';
 import { chooseWalk } from './walk-choice.js';
 
 /** The probe answers from an index in well under a millisecond; without an index it must not read the table. */
@@ -24,13 +24,7 @@ const leastNumbers = new Set(['-32768', '-2147483648', '-9223372036854775808']);
 export function plannerOf(sessions: Sessions): Planner {
   return {
     plan: (policy) =>
-      withSession(sessions, sessions.sweep, async (client) => {
-        try {
-          return await choose(sessions, client, policy);
-        } catch (error) {
-          throw translate(error, 'plan the run');
-        }
-      }),
+      asking(sessions, sessions.sweep, 'plan the run', (client) => choose(sessions, client, policy)),
   };
 }
 

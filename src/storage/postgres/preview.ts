@@ -6,7 +6,6 @@ import { countWithin, type Counting, dryRunFrom } from '../preview/count-within.
 import { ageIndexSql } from './checks/age.js';
 import { leadsAnIndex, readExaminedTables } from './checks/examined.js';
 import { eligibleSql } from './eligible.js';
-import { translate } from './errors.js';
 import { readHeld, withHoldList } from './held.js';
 import { quoted, quotedTable } from './names.js';
 import { readHorizon } from './planner.js';
@@ -15,7 +14,7 @@ import { countedDependents } from '../preview/counted-dependents.js';
 import { bytesOf, readSizes, type Sizes } from './preview/sizes.js';
 import { countSlices } from './preview/slices.js';
 import { Parameters } from './range.js';
-import { type Sessions, withSession } from './session.js';
+import { asking, type Sessions } from './session.js';
 
 /** What a run would do now. One READ ONLY transaction, one snapshot; no row is locked and nothing is written. */
 export function previewOf(sessions: Sessions, planner: Planner): Preview {
@@ -54,16 +53,12 @@ async function reading<T>(
   doing: string,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
-  return withSession(sessions, sessions.control, async (client) => {
+  return asking(sessions, sessions.control, doing, async (client) => {
+    await client.query('BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ');
     try {
-      await client.query('BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ');
-      try {
-        return await work(client);
-      } finally {
-        await client.query('ROLLBACK');
-      }
-    } catch (error) {
-      throw translate(error, doing);
+      return await work(client);
+    } finally {
+      await client.query('ROLLBACK');
     }
   });
 }

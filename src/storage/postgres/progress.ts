@@ -1,12 +1,10 @@
-import type { PoolClient } from 'pg';
 import type { Policy } from '../../core/policy.js';
 import type { Plan, Run } from '../../core/run.js';
 import type { Shares } from '../ledger/run-list.js';
-import { translate } from './errors.js';
 import { quotedTable } from './names.js';
 import { collectableSql, readHeld } from './held.js';
 import { boundOf, isCountable, Parameters, rangeSql } from './range.js';
-import { type Sessions, withSession } from './session.js';
+import { asking, type Sessions } from './session.js';
 
 /** What an operator asks of a run and only the database can answer. */
 export function sharesOf(sessions: Sessions): Shares {
@@ -14,7 +12,7 @@ export function sharesOf(sessions: Sessions): Shares {
     async walkedShare(_policy: Policy, plan: Plan, runId: string) {
       const isBlocks = plan.walk === 'blocks';
       if (!isBlocks && !(isCountable(plan) && boundOf(plan.low).length > 0)) return null;
-      return asking(sessions, 'read the progress', async (client) => {
+      return asking(sessions, sessions.control, 'read the progress', async (client) => {
         const { rows } = await client.query<{ share: number | null }>(
           `SELECT least(1, sum(${place('s.cursor_key')} - ${place('s.low_key')}) / nullif(${place('$2')} - ${place('$3')}, 0))::float8 AS share
            FROM message_gc.span s WHERE s.run = $1 AND s.kind = 'walk' AND s.round = 0`,
@@ -35,7 +33,7 @@ function place(bound: string): string {
 export async function lockHolders(sessions: Sessions, run: Run): Promise<string | null> {
   const { policy, plan } = run;
   if (policy === null || plan === null) return null;
-  return asking(sessions, 'see who holds rows', async (client) => {
+  return asking(sessions, sessions.control, 'see who holds rows', async (client) => {
     const parked = await client.query<{ low: string; high: string }>(
       `SELECT low_key AS low, high_key AS high FROM message_gc.span
        WHERE run = $1 AND kind = 'parked' AND state IN ('open', 'leased') LIMIT 3`,
@@ -60,16 +58,4 @@ export async function lockHolders(sessions: Sessions, run: Run): Promise<string 
     }
     return words.size === 0 ? null : [...words].join(', ');
   });
-}
-
-async function asking<T>(
-  sessions: Sessions,
-  doing: string,
-  work: (client: PoolClient) => Promise<T>,
-): Promise<T> {
-  try {
-    return await withSession(sessions, sessions.control, work);
-  } catch (error) {
-    throw translate(error, doing);
-  }
 }

@@ -129,6 +129,20 @@ export async function withSession<T>(
   }
 }
 
+/** The same for a question that stands alone: whatever the driver throws becomes a StoreError that says what was asked. */
+export async function asking<T>(
+  sessions: Sessions,
+  pool: SessionPool,
+  doing: string,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withSession(sessions, pool, work);
+  } catch (error) {
+    throw translate(error, doing);
+  }
+}
+
 /**
  * The pool as the query builder sees it. It hands a client back without saying whether it is usable; after a lost
  * connection or an unanswered query that would pass a dead session, or an open transaction, to the next user.

@@ -331,10 +331,16 @@ export type DryRun = {
  */
 export interface HoldBook {
   add(entry: HoldEntry, by: string): Promise<void>;
+  /** The key of a message as the database writes it, which is how batches compare it: `12` for `012`. */
+  keyOf(mapping: Mapping, values: readonly string[]): Promise<HoldKey>;
   /** False: it was not there. */
   remove(entry: HoldEntry): Promise<boolean>;
   list(): Promise<readonly (HoldEntry & { readonly by: string; readonly at: Date })[]>;
 }
+/** `unfit`: these texts can be no key of the table, for this reason. `isThere`: a message has the key now. */
+export type HoldKey =
+  | { readonly kind: 'unfit'; readonly words: string }
+  | { readonly kind: 'key'; readonly value: string; readonly isThere: boolean };
 /** `key`: the key's columns as text, several joined by U+001F; `contact`: the value of the mapping's contact column. */
 export type HoldEntry = { readonly kind: 'key' | 'contact'; readonly value: string };
 

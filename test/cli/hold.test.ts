@@ -11,6 +11,9 @@ test('hold add wants a key or a contact, one of the two, and says so before it c
     expect(refused.code, refused.stderr).toBe(2);
     expect(refused.stderr).toContain('--key with the key of a message, or --contact with a contact');
   }
+  const twice = await runCommand('hold add --key 1 --key 2'.split(' '), env);
+  expect(twice.code, twice.stderr).toBe(2);
+  expect(twice.stderr).toContain('--key was given 2 times, expected 1: once for each column of the key (id)');
   // Nothing is missing: it goes on to the server, which is not there.
   for (const words of ['hold add --key 1', 'hold add --contact 2']) {
     const unreachable = await runCommand(words.split(' '), env);

@@ -31,6 +31,24 @@ describePostgres('the hold list', () => {
     expect(await world.keys('letters')).toEqual(new Set(['17']));
   });
 
+  test('knows a key as the database writes it, whether a message has it, and what can be no key', async () => {
+    const world = await mappingWorld(`${tables};
+      CREATE TABLE pairs (a integer, b text, at timestamptz, PRIMARY KEY (a, b));
+      INSERT INTO pairs VALUES (7, 'b7', now())`);
+    const { holds } = world.store;
+    const pairs = lettersMapping({ table: { schema: null, name: 'pairs' }, key: ['a', 'b'] });
+    expect(await holds.keyOf(mapping, ['017'])).toEqual({ kind: 'key', value: '17', isThere: true });
+    expect(await holds.keyOf(mapping, ['3001'])).toEqual({ kind: 'key', value: '3001', isThere: false });
+    expect(await holds.keyOf(pairs, ['07', 'b7'])).toEqual({
+      kind: 'key',
+      value: '7\u001fb7',
+      isThere: true,
+    });
+    expect(await holds.keyOf(pairs, ['7', 'B7'])).toMatchObject({ isThere: false });
+    for (const value of ['abc', '', '99999999999'])
+      expect(await holds.keyOf(mapping, [value]), value).toMatchObject({ kind: 'unfit' });
+  });
+
   test('knows keys of several columns, uuids in any case and keys without case', async () => {
     const world =
       await mappingWorld(`CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

@@ -94,4 +94,39 @@ describeMariaDb('the hold list on MariaDB', () => {
     expect(run).toMatchObject({ state: 'complete', messagesDeleted: 98, errors: [] });
     expect(await world.keys('SELECT id FROM `Message`')).toEqual(new Set(['5', '50']));
   });
+
+  test('knows a key as the database writes it, whether a message has it, and what can be no key', async () => {
+    const world = await mappedWorld([
+      'CREATE TABLE `Message` (id bigint unsigned NOT NULL PRIMARY KEY, at bigint)',
+      `INSERT INTO \`Message\` VALUES (18446744073709551615, ${old})`,
+      `CREATE TABLE pairs (a varchar(9) COLLATE utf8mb4_unicode_ci, b binary(2), at bigint, PRIMARY KEY (a, b))`,
+      `INSERT INTO pairs VALUES ('B7', x'0aff', ${old})`,
+    ]);
+    const { holds } = world.store;
+    const pairs = mapped({ table: { schema: null, name: 'pairs' }, key: ['a', 'b'] });
+    expect(await holds.keyOf(mapped(), ['018446744073709551615'])).toEqual({
+      kind: 'key',
+      value: '18446744073709551615',
+      isThere: true,
+    });
+    expect(await holds.keyOf(mapped(), ['7'])).toEqual({ kind: 'key', value: '7', isThere: false });
+    // Found without regard to case, and held as the row has it: the list compares byte by byte.
+    expect(await holds.keyOf(pairs, ['b7', '0aff'])).toEqual({
+      kind: 'key',
+      value: 'B7\u001f0AFF',
+      isThere: true,
+    });
+    for (const value of ['abc', '', '1.5'])
+      expect(await holds.keyOf(mapped(), [value]), value).toMatchObject({ kind: 'unfit' });
+    expect(await holds.keyOf(pairs, ['b7', 'xyz'])).toMatchObject({ kind: 'unfit' });
+    // And it is so held: the only message of each stays.
+    for (const [mapping, values] of [
+      [mapped(), ['18446744073709551615']],
+      [pairs, ['b7', '0aff']],
+    ] as const) {
+      const key = await holds.keyOf(mapping, values);
+      if (key.kind === 'key') await holds.add({ kind: 'key', value: key.value }, 'test');
+      expect(await world.collect(mapping)).toMatchObject({ state: 'complete', messagesDeleted: 0 });
+    }
+  });
 });

@@ -2,15 +2,13 @@ import { Argument, type Command } from 'commander';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { Refusal } from '../../core/errors.js';
-import { ownMapping } from '../../core/mapping.js';
-import type { HoldEntry } from '../../core/ports.js';
+import { shownKey } from '../../core/hold-key.js';
+import { type Mapping, nameOf, ownMapping } from '../../core/mapping.js';
+import type { HoldBook, HoldEntry } from '../../core/ports.js';
 import { createOutput } from '../output.js';
 import { withStore } from '../with-store.js';
 
 type Options = { readonly key?: readonly string[]; readonly contact?: string; readonly json?: boolean };
-
-/** Stands between the columns of a key. */
-const separator = '\u001f';
 
 export function register(program: Command): void {
   program
@@ -39,8 +37,10 @@ export function register(program: Command): void {
         });
         return;
       }
-      const entry = entryOf(options, (config.mapping ?? ownMapping).key);
+      const mapping = config.mapping ?? ownMapping;
+      mustNameOne(options, mapping.key);
       await withStore(config, { migrate: true }, async ({ holds }) => {
+        const { entry, isThere } = await entryOf(holds, mapping, options);
         if (action === 'remove') {
           const removed = await holds.remove(entry);
           output.printJson({ removed });
@@ -50,29 +50,46 @@ export function register(program: Command): void {
           return;
         }
         await holds.add(entry, 'cli');
-        output.printJson({ held: entry });
+        output.printJson({ held: entry, is_there: isThere });
         output.print(
           `${shown(entry)} is held: from now on no batch deletes a message with exactly this ${entry.kind}`,
         );
+        if (isThere === false) output.print('  no message has this key now');
       });
     });
 }
 
-function entryOf({ key, contact }: Options, columns: readonly string[]): HoldEntry {
-  if (key !== undefined && contact === undefined) {
-    if (key.length === columns.length) return { kind: 'key', value: key.join(separator) };
+/** Before anything connects: one key, or one contact. */
+function mustNameOne({ key, contact }: Options, columns: readonly string[]): void {
+  if ((key === undefined) === (contact === undefined)) {
+    throw new Refusal(
+      'configuration',
+      'Say what is to be held: --key with the key of a message, or --contact with a contact; one of the two',
+    );
+  }
+  if (key !== undefined && key.length !== columns.length) {
     throw new Refusal(
       'configuration',
       `--key was given ${key.length} times, expected ${columns.length}: once for each column of the key (${columns.join(', ')}), in that order`,
     );
   }
-  if (key === undefined && contact !== undefined) return { kind: 'contact', value: contact };
+}
+
+/** `isThere`: whether a message has this key now; null for a contact, which is not looked for (it may have no index). */
+async function entryOf(
+  holds: HoldBook,
+  mapping: Mapping,
+  { key, contact }: Options,
+): Promise<{ readonly entry: HoldEntry; readonly isThere: boolean | null }> {
+  if (key === undefined) return { entry: { kind: 'contact', value: contact ?? '' }, isThere: null };
+  const found = await holds.keyOf(mapping, key);
+  if (found.kind === 'key') return { entry: { kind: 'key', value: found.value }, isThere: found.isThere };
   throw new Refusal(
     'configuration',
-    'Say what is to be held: --key with the key of a message, or --contact with a contact; one of the two',
+    `--key ${key.join(', ')} can be no key (${mapping.key.join(', ')}) of ${nameOf(mapping.table)}: ${found.words}. Nothing was changed`,
   );
 }
 
 function shown({ kind, value }: HoldEntry): string {
-  return `${kind} ${value.replaceAll(separator, ', ')}`;
+  return `${kind} ${shownKey(value)}`;
 }

@@ -6,8 +6,9 @@ import { control, type Dialect, reading } from './dialect.js';
 export const longestHold = 512;
 
 /** The product's hold list: live data, read by every batch. */
-export function holdsOf(dialect: Dialect): HoldBook {
+export function holdsOf(dialect: Dialect, keyOf: HoldBook['keyOf']): HoldBook {
   return {
+    keyOf,
     async add(entry, by) {
       refuseUnfit(entry);
       await control(dialect, 'write the hold', (trx) =>

@@ -1,12 +1,10 @@
+import { keySeparator } from '../../core/hold-key.js';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
 import { own, quoted, textSql } from './names.js';
 import { asText, columnTypes } from './range.js';
 import type { Session } from './session.js';
-
-/** Stands between the columns of a composite key in a hold's value. */
-const separator = '\u001f';
 
 /**
  * Keeps the messages that the product's hold list names, by key or by contact; compared byte by byte, so that a hold
@@ -17,7 +15,10 @@ export function holdListSql({ key, holdList }: Mapping, plan: Plan): string {
   const text = (column: string): string => asText(`m.${quoted(column)}`, types[column] ?? 'varchar');
   const [only = '', ...others] = key.map(text);
   const parts = [
-    isHeld('key', others.length === 0 ? only : `CONCAT_WS('${separator}', ${[only, ...others].join(', ')})`),
+    isHeld(
+      'key',
+      others.length === 0 ? only : `CONCAT_WS('${keySeparator}', ${[only, ...others].join(', ')})`,
+    ),
   ];
   if (holdList !== null) parts.push(isHeld('contact', text(holdList.contact)));
   return parts.map((part) => `NOT ${part}`).join(' AND ');

@@ -9,6 +9,7 @@ import { mysqlDialect } from './dialect.js';
 import { serverFindings } from './checks/server.js';
 import { doctorFindings, obstacleFindings } from './doctor.js';
 import { ownCounts } from './own-tables.js';
+import { holdKeyOf } from './hold-key.js';
 import { plannerOf } from './planner.js';
 import { asking, type Sessions } from './pool.js';
 import { previewOf } from './preview.js';
@@ -34,7 +35,7 @@ export function mysqlStore(sessions: Sessions): Store {
     planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
-    holds: holdsOf(dialect),
+    holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),
     preview: previewOf(sessions, planner),

@@ -1,9 +1,10 @@
 import type { PoolClient } from 'pg';
+import { keySeparator } from '../../core/hold-key.js';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
 import { eligibleSql } from './eligible.js';
-import { quoted } from './names.js';
+import { quoted, textSql } from './names.js';
 import type { Parameters } from './range.js';
 
 /** Whether the product's hold list names anything, by kind. An empty list must cost nothing. */
@@ -64,7 +65,7 @@ function keySql(key: readonly string[], plan: Pick<Plan, 'guards'>): string {
   return notOnList(
     'key',
     'message_gc_h.value COLLATE "C"',
-    `(${columns.join(` || U&'\\001F' || `)}) COLLATE "C"`,
+    `(${columns.join(` || ${textSql(keySeparator)} || `)}) COLLATE "C"`,
   );
 }
 

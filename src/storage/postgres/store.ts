@@ -10,14 +10,14 @@ import { boundsOf } from './bounds.js';
 import { postgresDialect } from './dialect.js';
 import { serverFindings } from './checks/server.js';
 import { doctorFindings, obstacleFindings } from './doctor.js';
-import { translate } from './errors.js';
 import { ownCounts } from './own-tables.js';
+import { holdKeyOf } from './hold-key.js';
 import { plannerOf } from './planner.js';
 import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
 import { lockHolders, sharesOf } from './progress.js';
 import { seedOwnTables } from './seed.js';
-import { type Sessions, withSession } from './session.js';
+import { asking, type Sessions } from './session.js';
 
 /** PostgreSQL's default; what the server really has is read by `prepare`. */
 const usualDeadlockTimeoutMs = 1_000;
@@ -47,7 +47,7 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
-    holds: holdsOf(dialect),
+    holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),
     preview: previewOf(sessions, planner),
@@ -60,7 +60,7 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     },
     async ping() {
       const startedAt = performance.now();
-      await asking(sessions, 'reach the database', async (client) => {
+      await asking(sessions, sessions.control, 'reach the database', async (client) => {
         const { rows } = await client.query<{ on: string }>(
           `SELECT current_setting('transaction_read_only') AS on`,
         );
@@ -88,8 +88,9 @@ function readOnly(): StoreError {
 
 function ownTablesOf(sessions: Sessions): OwnTables {
   return {
-    seed: (options) => asking(sessions, 'seed the tables', (client) => seedOwnTables(client, options)),
-    counts: () => asking(sessions, 'count the messages', (client) => ownCounts(client)),
+    seed: (options) =>
+      asking(sessions, sessions.control, 'seed the tables', (client) => seedOwnTables(client, options)),
+    counts: () => asking(sessions, sessions.control, 'count the messages', (client) => ownCounts(client)),
   };
 }
 
@@ -98,7 +99,7 @@ const examinationMs = 4_000;
 
 function doctorOf(sessions: Sessions): Doctor {
   const examining = (work: (client: PoolClient) => Promise<readonly Finding[]>) =>
-    asking(sessions, 'examine the database', async (client) => {
+    asking(sessions, sessions.control, 'examine the database', async (client) => {
       await client.query('BEGIN READ ONLY');
       try {
         if (sessions.hasTimeLimits) await client.query(`SET LOCAL statement_timeout = '${examinationMs}ms'`);
@@ -110,21 +111,9 @@ function doctorOf(sessions: Sessions): Doctor {
   return {
     async findings(policy) {
       // Outside of a transaction: one of the checks is whether transactions stay in one session.
-      const server = await asking(sessions, 'examine the server', serverFindings);
+      const server = await asking(sessions, sessions.control, 'examine the server', serverFindings);
       return [...server, ...(await examining((client) => doctorFindings(client, policy)))];
     },
     obstacles: (policy) => examining((client) => obstacleFindings(client, policy)),
   };
-}
-
-async function asking<T>(
-  sessions: Sessions,
-  doing: string,
-  work: Parameters<typeof withSession<T>>[2],
-): Promise<T> {
-  try {
-    return await withSession(sessions, sessions.control, work);
-  } catch (error) {
-    throw translate(error, doing);
-  }
 }

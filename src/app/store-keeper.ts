@@ -135,10 +135,13 @@ export async function prepareOrRefuse(
   store: Store,
   config: StoreChoice,
   migrate: boolean,
+  needsLedger = true,
 ): Promise<EngineFacts> {
   const { where } = config.database;
   try {
-    return await store.prepare({ migrate, ownTables: usesOwnTables(config) });
+    const ownTables = usesOwnTables(config);
+    // Our own tables are made together with the ledger.
+    return await store.prepare({ migrate, ownTables, needsLedger: needsLedger || ownTables });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     throw new Refusal(

@@ -9,7 +9,8 @@ import { withStore } from './with-store.js';
 
 /** What a run of this configuration would do now, for people or as JSON. */
 export async function tellDryRun(config: Config, output: Output): Promise<void> {
-  await withStore(config, { migrate: false }, async (store) => {
+  // A first look comes before anything of ours is made beside the table.
+  await withStore(config, { migrate: false, needsLedger: false }, async (store) => {
     const found = await dryRunOf(store, policyOf(config), paces[config.profile]);
     output.printJson(dryRunReply(found));
     for (const line of dryRunWords(found, config.profile)) output.print(line);

@@ -259,6 +259,8 @@ export interface Store {
     readonly migrate: boolean;
     /** False: the messages are in a table of somebody else's; ours are neither made nor asked for. */
     readonly ownTables?: boolean;
+    /** False: only the messages are looked at; a ledger that is not there yet is no obstacle. */
+    readonly needsLedger?: boolean;
   }): Promise<EngineFacts>;
   /** After a run that deleted something: what the engine does not do by itself (PGlite has no autovacuum). */
   tidyUp(policy: Policy): Promise<void>;

@@ -96,6 +96,6 @@ describeMariaDb('the preset of android-sms-gateway on MariaDB', () => {
       expect(all).toContain(`An index on ${table} begins with message_id.`);
     }
     expect(all).toContain('created_at has no ON UPDATE.');
-    expect(all).toContain('The zone is UTC.');
+    expect(all).toContain('The server knows the zone UTC.');
   });
 });

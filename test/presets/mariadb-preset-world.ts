@@ -57,6 +57,9 @@ export async function presetWorld(
     });
     return JSON.parse(stdout) as unknown;
   };
+  // A first look comes before anything of ours is made, and makes nothing.
+  await command('plan --json');
+  expect((await client.query("SHOW TABLES LIKE 'message\\_gc\\_%'")).rows).toEqual([]);
   const migrated = await runCommand(['migrate'], env);
   expect(migrated, migrated.stderr).toMatchObject({ code: 0 });
   const count = async (sql: string): Promise<number> => {

@@ -56,6 +56,12 @@ describePostgres('the preset for the GOWS engine of WAHA', () => {
       'after all times': `SELECT FROM gows_messages WHERE "timestamp" = 'infinity'`,
       'secrets of messages that go': 'SELECT FROM whatsmeow_message_secrets JOIN victims ON id = message_id',
     });
+    expect(world.firstLook, world.firstLook.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(world.firstLook.stdout)).toMatchObject({
+      services: {
+        message: { gc: { dry_run: { messages: (await world.ask(fixture.victims)).length, exact: true } } },
+      },
+    });
     await world.expectCollected({});
   });
 

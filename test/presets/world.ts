@@ -50,6 +50,7 @@ export class PresetWorld {
   readonly #asker: pg.Client;
   readonly #fixture: Fixture;
   readonly #env: Environment;
+  #firstLook: CommandResult | null = null;
 
   private constructor(asker: pg.Client, fixture: Fixture, env: Environment) {
     this.#asker = asker;
@@ -73,6 +74,9 @@ export class PresetWorld {
     writeFileSync(file, edit(filledIn(fixture.preset)));
     const world = new PresetWorld(asker, fixture, { MESSAGE_GC_CONFIG: file, DATABASE_URL: database.url });
     await world.#expectEveryTable();
+    // A first look comes before anything of ours is made, and makes nothing.
+    world.#firstLook = await world.command('plan --json');
+    expect(await world.ask("SELECT FROM pg_namespace WHERE nspname = 'message_gc'")).toEqual([]);
     const migrated = await world.command('migrate');
     expect(migrated.code, said(migrated)).toBe(0);
     return world;
@@ -80,6 +84,12 @@ export class PresetWorld {
 
   command(words: string): Promise<CommandResult> {
     return runCommand(words.split(' '), this.#env, 120_000);
+  }
+
+  /** What `plan --json` said of the database as the gateway made it, before `migrate`. */
+  get firstLook(): CommandResult {
+    if (this.#firstLook === null) throw new Error('nobody has looked yet');
+    return this.#firstLook;
   }
 
   async ask(sql: string): Promise<readonly Row[]> {

@@ -2,6 +2,7 @@ import { keySeparator } from '../../core/hold-key.js';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
+import { kindOf } from './errors.js';
 import { own, quoted, textSql } from './names.js';
 import { asText, columnTypes } from './range.js';
 import type { Session } from './session.js';
@@ -26,10 +27,16 @@ export function holdListSql({ key, holdList }: Mapping, plan: Plan): string {
 
 /** The policy with the hold list as one hold more, for counting what it keeps; an empty list adds nothing. */
 export async function withHoldList(session: Session, policy: Policy, plan: Plan): Promise<Policy> {
-  const found = await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`);
+  const found = await session.rows(`SELECT 1 FROM ${own('hold')} LIMIT 1`).catch(noneYet);
   if (found.length === 0) return policy;
   const hold = { name: 'hold_list', where: `NOT (${holdListSql(policy.mapping, plan)})` };
   return { ...policy, mapping: { ...policy.mapping, holds: [...policy.mapping.holds, hold] } };
+}
+
+/** A dry run may come before there is a ledger. */
+function noneYet(error: unknown): readonly object[] {
+  if (kindOf(error).kind === 'missing') return [];
+  throw error;
 }
 
 function isHeld(kind: 'key' | 'contact', value: string): string {

@@ -15,7 +15,7 @@ const oldest = { mariadb: [10, 6, 0], mysql: [8, 0, 16] } as const;
  */
 export async function prepareDatabase(
   sessions: Sessions,
-  { migrate: mayMigrate, ownTables = true }: Parameters<Store['prepare']>[0],
+  { migrate: mayMigrate, ownTables = true, needsLedger = true }: Parameters<Store['prepare']>[0],
 ): Promise<EngineFacts> {
   try {
     return await withSession(sessions.control, async (session) => {
@@ -26,7 +26,7 @@ export async function prepareDatabase(
         const record = found.version > 0 ? await readRecord(session) : null;
         if ((await ownTablesState(session, record)) === 'foreign') throw notOurs();
       }
-      if (!mayMigrate && found.version === 0) {
+      if (!mayMigrate && needsLedger && found.version === 0) {
         throw new Refusal(
           'refused',
           'The database has no message_gc tables yet. Run "message-gc migrate" once (it makes tables of its own beside yours and changes none of yours), or start the service',

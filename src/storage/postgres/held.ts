@@ -18,6 +18,11 @@ export const heldSql = `SELECT EXISTS (SELECT FROM message_gc.hold WHERE kind = 
   EXISTS (SELECT FROM message_gc.hold WHERE kind = 'contact') AS contact`;
 
 export async function readHeld(client: Pick<PoolClient, 'query'>): Promise<Held> {
+  // A dry run may come before there is a ledger.
+  const there = await client.query<{ is: boolean }>(
+    `SELECT to_regclass('message_gc.hold') IS NOT NULL AS is`,
+  );
+  if (there.rows[0]?.is !== true) return { key: false, contact: false };
   const { rows } = await client.query<Held>(heldSql);
   return rows[0] ?? { key: true, contact: true };
 }

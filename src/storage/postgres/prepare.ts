@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { Refusal, StoreError } from '../../core/errors.js';
-import type { EngineFacts } from '../../core/ports.js';
+import type { EngineFacts, Store } from '../../core/ports.js';
 import type { Db } from '../ledger/dialect.js';
 import { translate } from './errors.js';
 import { migrate, readSchemaVersion } from './migrations.js';
@@ -20,15 +20,14 @@ const oldestServer = 14;
 export async function prepareDatabase(
   sessions: Sessions,
   db: Db,
-  mayMigrate: boolean,
-  ownTables: boolean,
+  { migrate: mayMigrate, ownTables = true, needsLedger = true }: Parameters<Store['prepare']>[0],
 ): Promise<Prepared> {
   try {
     const facts = await withSession(sessions, sessions.control, (client) => readFacts(sessions, client));
     const version = await readSchemaVersion(db);
     if (ownTables)
       await withSession(sessions, sessions.control, (client) => refuseForeignTables(client, version > 0));
-    if (!mayMigrate && version === 0) {
+    if (!mayMigrate && needsLedger && version === 0) {
       throw new Refusal(
         'refused',
         'The database has no message_gc tables yet. Run "message-gc migrate" once (it makes tables of its own beside yours and changes none of yours), or start the service',

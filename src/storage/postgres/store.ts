@@ -52,8 +52,8 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     doctor: doctorOf(sessions),
     preview: previewOf(sessions, planner),
     ...extras,
-    async prepare({ migrate, ownTables = true }) {
-      const prepared = await prepareDatabase(sessions, dialect.db, migrate, ownTables);
+    async prepare(options) {
+      const prepared = await prepareDatabase(sessions, dialect.db, options);
       deadlockTimeoutMs = prepared.deadlockTimeoutMs;
       server = prepared.server;
       return prepared;

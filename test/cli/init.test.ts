@@ -112,7 +112,7 @@ test('a store is prepared with our own tables exactly when no mapping is configu
   await prepareOrRefuse(store, { database, mapping: null }, true);
   await prepareOrRefuse(store, { database, mapping: { ...ownMapping, store: 'mine' } }, false);
   expect(asked).toEqual([
-    { migrate: true, ownTables: true },
-    { migrate: false, ownTables: false },
+    { migrate: true, ownTables: true, needsLedger: true },
+    { migrate: false, ownTables: false, needsLedger: true },
   ]);
 });

@@ -13,7 +13,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
-import { policyOf } from './instance.js';
+import { policyOf } from './policy.js';
 import { prepareOrRefuse } from './store-keeper.js';
 import { watchFor } from './watch.js';
 
@@ -70,6 +70,7 @@ export async function runInForeground(
         };
       },
       renderCallback,
+      summary: config.summaryCallback,
       clock: systemClock,
       log,
       watch: watchFor(meters, () => bell.ring()),

@@ -1,32 +1,22 @@
-import { isLoopback } from '../config/address.js';
+import type { Role } from '../config/options.js';
 import type { Config } from '../config/read-config.js';
-import { Refusal, type ExitReason, wordsOf } from '../core/errors.js';
-import { newId, nodeName } from '../core/node-name.js';
+import { type ExitReason, Refusal, wordsOf } from '../core/errors.js';
+import { nameOf } from '../core/mapping.js';
+import { nodeName } from '../core/node-name.js';
 import { paces } from '../core/pace.js';
-import type { Policy } from '../core/policy.js';
-import { nameOf, ownMapping } from '../core/mapping.js';
-import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
-import { sleep } from '../kit/sleep.js';
-import { formatAddress } from '../config/address.js';
 import type { Log } from '../kit/log.js';
+import { sleep } from '../kit/sleep.js';
 import { createMeters } from '../metrics/meters.js';
 import { openStore } from '../storage/open-store.js';
-import { createWebapp, type Webapp } from '../webapp/webapp.js';
-import { adminHasOwnPassword, ensureAdmin } from '../webapp/passwords.js';
-import { Dispatcher } from '../webhooks/dispatcher.js';
-import { createSender } from '../webhooks/sender.js';
-import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
-import { RunDeskOf } from './desk.js';
 import { heldLog } from './held-log.js';
+import { policyOf } from './policy.js';
+import { coreappRole } from './roles/coreapp.js';
+import type { Base, ServedRole } from './roles/role.js';
+import { singleRole } from './roles/single.js';
+import { webappRole } from './roles/webapp.js';
 import { StoreKeeper } from './store-keeper.js';
-import { watchFor } from './watch.js';
-
-/** The policy that this configuration means: what a run freezes. */
-export function policyOf(config: Config): Policy {
-  return { mapping: config.mapping ?? ownMapping, retentionSeconds: config.retentionSeconds };
-}
 
 export interface Instance {
   /** The address in use. */
@@ -37,116 +27,60 @@ export interface Instance {
   readonly over: Promise<{ readonly reason: ExitReason; readonly words: string }>;
 }
 
-/** Webapp and Coreapp in one process: the single instance. */
-export async function startInstance(config: Config, processLog: Log): Promise<Instance> {
+const makers: Readonly<Record<Role, (base: Base) => Promise<ServedRole>>> = {
+  single: singleRole,
+  webapp: webappRole,
+  coreapp: coreappRole,
+};
+
+/** One process of `serve`, from opening the store to closing it. */
+export async function startInstance(
+  config: Config,
+  processLog: Log,
+  role: Role = 'single',
+): Promise<Instance> {
   const { log, release } = heldLog(processLog);
+  const policy = policyOf(config);
   const name = nodeName(config.host, config.control.port, config.nodeId);
-  const node = { name, boot: newId(), address: formatAddress(config.control) };
-  const pace = paces[config.profile];
   const meters = createMeters(name.slice(name.lastIndexOf(':') + 1));
-  const store = openStore({ database: config.database, workers: pace.workers, log });
+  const store = openStore({ database: config.database, workers: paces[config.profile].workers, log });
   const keeper = new StoreKeeper(store, config, log, systemClock, meters);
   const stopping = new AbortController();
   let finish: (end: { reason: ExitReason; words: string }) => void = () => undefined;
   const over = new Promise<{ reason: ExitReason; words: string }>((resolve) => {
     finish = resolve;
   });
+  const served = await makers[role]({ config, store, keeper, meters, log, finish: (end) => finish(end) });
+  const closing = [...served.closing, ['the database', () => store.close()]] as const;
+  const stop = (): Promise<void> => closeAll(closing, stopping, log);
 
-  const dispatcher = new Dispatcher({
-    outbox: store.outbox,
-    settings: () => store.home.settings(),
-    sender: createSender(),
-    clock: systemClock,
-    log,
-    version: packageVersion,
-    requireHttps: config.requireHttps,
-    onAttempt: (result) => meters.callback(result),
-  });
-  const desk = new RunDeskOf(keeper, store, policyOf(config), pace);
-  const webapp = await createWebapp({
-    settings: {
-      allowUsers: config.allowUsers,
-      requireHttps: config.requireHttps,
-      coreHost: config.coreHost,
-      jwtKey: config.jwtKey,
-    },
-    clock: systemClock,
-    log,
-    home: store.home,
-    ledger: store.ledger,
-    outbox: store.outbox,
-    desk,
-    metrics: meters,
-    settingsChanged: () => dispatcher.wake(),
-  });
-
-  const secureDoor = async (): Promise<void> => {
-    await ensureAdmin(store.home, config.adminPassword);
-    await refuseOpenDoor(config, () => adminHasOwnPassword(store.home));
-  };
   const begin = async (): Promise<void> => {
-    const facts = keeper.facts;
-    if (facts === null) return;
-    const coreapp = new Coreapp({
-      store,
-      engine: facts,
-      node,
-      form: 'single',
-      policy: policyOf(config),
-      pace,
-      intervals: async () => {
-        const settings = await store.home.settings();
-        return {
-          heartbeatMs: settings.heartbeatIntervalS * 1_000,
-          leaseMs: settings.unhealthyIntervalS * 1_000,
-        };
-      },
-      renderCallback,
-      clock: systemClock,
-      log,
-      watch: watchFor(meters, () => {
-        dispatcher.wake();
-        void store
-          .tidyUp(policyOf(config))
-          .catch((error: unknown) => log.warn({}, `could not tidy up after the run: ${wordsOf(error)}`));
-      }),
-      onDisplaced: () =>
-        finish({
-          reason: 'displaced',
-          words: `another process runs under the name ${name}: give each its own COREAPP_HOSTNAME, MESSAGE_GC_CONTROL_LISTEN or MESSAGE_GC_NODE_ID`,
-        }),
-      maxRows: null,
-    });
-    await coreapp.start();
-    desk.open(coreapp);
-    await dispatcher.start();
+    if (keeper.facts === null) return;
+    await served.begin(keeper.facts);
     void keeper.watch(stopping.signal);
   };
 
-  // One try before the door opens, so that whoever waits for "listening" finds a service that works.
-  let isPrepared = await keeper.tryOnce().catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
-  let listening: { readonly host: string; readonly port: number };
+  let isPrepared = false;
+  let door: Awaited<ReturnType<ServedRole['listen']>>;
   try {
-    if (isPrepared) await secureDoor();
+    // One try before the door opens, so that whoever waits for "listening" finds a service that works.
+    isPrepared = await keeper.tryOnce();
+    if (isPrepared) await served.secure();
     // Before the node's name is taken: a second process that cannot have the port must not displace the first.
-    listening = await webapp.listen(config.listen);
+    door = await served.listen();
     if (isPrepared) await begin();
   } catch (error) {
-    await closeAll(webapp, desk, dispatcher, store, stopping, log);
+    await stop();
     throw error;
   }
-  const url = `http://${formatAddress(listening)}`;
-  store.note(url);
+  store.note(door.url);
   processLog.info(
     {
-      http: url,
-      node: name,
+      ...door.facts,
+      role,
       database: config.database.where,
-      store: policyOf(config).mapping.store,
-      table: nameOf(policyOf(config).mapping.table),
+      store: policy.mapping.store,
+      table: nameOf(policy.mapping.table),
       profile: config.profile,
       version: packageVersion,
     },
@@ -159,7 +93,7 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
         while (!isPrepared && !stopping.signal.aborted) {
           isPrepared = await keeper.untilPrepared(stopping.signal);
           if (!isPrepared) continue;
-          await secureDoor();
+          await served.secure();
           await begin();
         }
       } catch (error) {
@@ -167,16 +101,7 @@ export async function startInstance(config: Config, processLog: Log): Promise<In
       }
     })();
   }
-  return { url, over, stop: () => closeAll(webapp, desk, dispatcher, store, stopping, log) };
-}
-
-/** Beyond loopback anybody could log in with the built-in password. */
-async function refuseOpenDoor(config: Config, hasOwnPassword: () => Promise<boolean>): Promise<void> {
-  if (isLoopback(config.listen.host) || (await hasOwnPassword())) return;
-  throw new Refusal(
-    'configuration',
-    `Listening on ${formatAddress(config.listen)} is refused while admin has the built-in password. Set MESSAGE_GC_ADMIN_PASSWORD, or log in once on loopback with a new_password`,
-  );
+  return { url: door.url, over, stop };
 }
 
 /** Each step of closing; a database that does not answer must not hold the process. */
@@ -194,22 +119,9 @@ async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> 
   }
 }
 
-/** From the door inwards: no new requests, the batch in hand, callbacks in hand, the database. */
-async function closeAll(
-  webapp: Webapp,
-  desk: RunDeskOf,
-  dispatcher: Dispatcher,
-  store: ReturnType<typeof openStore>,
-  stopping: AbortController,
-  log: Log,
-): Promise<void> {
+async function closeAll(steps: ServedRole['closing'], stopping: AbortController, log: Log): Promise<void> {
   stopping.abort();
-  for (const [what, close] of [
-    ['the HTTP server', () => webapp.close()],
-    ['the workers', () => desk.close()],
-    ['the dispatcher', () => dispatcher.stop()],
-    ['the database', () => store.close()],
-  ] as const) {
+  for (const [what, close] of steps) {
     try {
       if (!(await endsWithin(close(), stepMs)))
         log.warn({}, `closing ${what} takes too long, going on without it`);

@@ -1,5 +1,5 @@
 import { dryRunOf } from '../app/dry-run.js';
-import { policyOf } from '../app/instance.js';
+import { policyOf } from '../app/policy.js';
 import type { Config } from '../config/read-config.js';
 import { paces } from '../core/pace.js';
 import type { DryRun } from '../core/ports.js';

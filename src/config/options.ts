@@ -89,12 +89,30 @@ export const options = {
   controlListen: {
     env: 'MESSAGE_GC_CONTROL_LISTEN',
     default: '127.0.0.1:6252',
-    says: "Address of a Coreapp's control port. A single instance opens none; the port takes part in the node's name.",
+    says: "Address of a Coreapp's control port, where Webapps ask it for a run. A single instance opens none. Webapps dial this address; on all interfaces (`0.0.0.0:6252`) or with `COREAPP_HOSTNAME` the host name and this port. The port takes part in the node's name.",
+  },
+  multiconnect: {
+    env: 'WA_APP_MULTICONNECT',
+    default: '0',
+    says: '`1`: Webapps and Coreapps are processes of their own; `serve` must then be told which with `--role`.',
+    choices: ['0', '1'],
+  },
+  clusterSecret: {
+    env: 'MESSAGE_GC_CLUSTER_SECRET',
+    default: null,
+    says: 'What the Webapps and Coreapps of one cluster share, at least 16 characters: it signs what they say to each other. Needed with `--role webapp` and `--role coreapp`.',
+    secret: true,
+  },
+  summaryCallback: {
+    env: 'MESSAGE_GC_SUMMARY_CALLBACK',
+    default: '0',
+    says: '`1`: when a run of several nodes is over, one callback more, without `node`, tells its total.',
+    choices: ['0', '1'],
   },
   coreappHostname: {
     env: 'COREAPP_HOSTNAME',
     default: null,
-    says: "Host name of this node in its node name and in the words of a start failure; without it the machine's host name (`wacore` in the words).",
+    says: "Host name of this node in its node name, under which Webapps reach it, and in the words of a start failure; without it the machine's host name (`wacore` in the words).",
   },
   nodeId: {
     env: 'MESSAGE_GC_NODE_ID',
@@ -143,5 +161,9 @@ export const options = {
     choices: logLevels,
   },
 } as const satisfies Record<string, Option>;
+
+/** `single`: Webapp and Coreapp in one process. */
+export const roles = ['single', 'webapp', 'coreapp'] as const;
+export type Role = (typeof roles)[number];
 
 export type OptionName = keyof typeof options;

@@ -3,7 +3,7 @@ import { Refusal } from '../core/errors.js';
 import type { LogLevel } from '../kit/log.js';
 import { type Address, parseAddress } from './address.js';
 import type { Environment } from './environment.js';
-import { type Option, type OptionName, options, type Profile } from './options.js';
+import { type Option, type OptionName, options, type Profile, type Role } from './options.js';
 import { readStore, type StoreConfig } from './read-store.js';
 
 /** All options, parsed. */
@@ -12,6 +12,8 @@ export type Config = StoreConfig & {
   readonly control: Address;
   /** Host part of the node name. */
   readonly host: string;
+  /** COREAPP_HOSTNAME names it; otherwise the machine does. */
+  readonly isHostGiven: boolean;
   /** Host in "Please check if wacore is running": decision 19. */
   readonly coreHost: string;
   readonly nodeId: string | undefined;
@@ -21,11 +23,13 @@ export type Config = StoreConfig & {
   readonly requireHttps: boolean;
   readonly jwtKey: string | null;
   readonly logLevel: LogLevel;
+  readonly summaryCallback: boolean;
+  /** Never null with the roles webapp and coreapp. */
+  readonly clusterSecret: string | null;
 };
 
 /** Options of later versions that would be missed: without them something would be done that was not asked for. */
 const notYet = {
-  WA_APP_MULTICONNECT: 'this version is a single instance. Unset it to go on with one',
   MESSAGE_GC_WEBHOOK_SECRET: 'this version does not sign callbacks. Unset it to send them unsigned',
 } as const;
 
@@ -37,7 +41,6 @@ function isKnown(name: string): boolean {
   return (
     Object.values<Option>(options).some((option) => option.env === name) ||
     name in notYet ||
-    name === 'MESSAGE_GC_CLUSTER_SECRET' ||
     /^MESSAGE_GC_(?:SERVICE_|PORT(?:_|$))/.test(name)
   );
 }
@@ -46,10 +49,11 @@ function isKnown(name: string): boolean {
  * Throws one Refusal (exit 2) that lists every problem found, each with what was expected.
  *
  * @param read.useMapping false: the mapping file is not looked at (the demo has a world of its own)
+ * @param read.role what `serve` is to be; null: it was not said
  */
 export function readConfig(
   env: Environment,
-  read: { readonly useMapping: boolean } = { useMapping: true },
+  read: { readonly useMapping?: boolean; readonly role?: Role | null } = {},
 ): Config {
   const problems: string[] = [];
   const given = (name: OptionName): string | null => {
@@ -72,7 +76,7 @@ export function readConfig(
     return { host: '127.0.0.1', port: 0 };
   };
 
-  const store = readStore({ env, given, problems, useMapping: read.useMapping });
+  const store = readStore({ env, given, problems, useMapping: read.useMapping !== false });
   for (const name of Object.keys(env)) {
     if (name.startsWith('MESSAGE_GC_') && !isKnown(name))
       problems.push(`${name} is no option; "message-gc config" lists them all`);
@@ -96,6 +100,8 @@ export function readConfig(
     const value = env[name];
     if (value !== undefined && value !== '' && value !== '0') problems.push(`${name} is set: ${words}`);
   }
+  const clusterSecret = given('clusterSecret');
+  problems.push(...clusterProblems(read.role, given('multiconnect') === '1', clusterSecret));
   // Everything is read before anything is thrown: a value that is read later is one that nobody checks.
   const rest = {
     listen: address('listen'),
@@ -104,6 +110,7 @@ export function readConfig(
     allowUsers: text('allowUsers') === '1',
     requireHttps: text('requireHttps') === '1',
     logLevel: text('logLevel') as LogLevel,
+    summaryCallback: text('summaryCallback') === '1',
   };
   if (problems.length > 0) {
     throw new Refusal(
@@ -115,9 +122,40 @@ export function readConfig(
     ...rest,
     ...store,
     host,
+    isHostGiven: given('coreappHostname') !== null,
     coreHost: given('coreappHostname') ?? 'wacore',
     nodeId: nodeId ?? undefined,
     adminPassword,
     jwtKey,
+    clusterSecret,
   };
+}
+
+/** Shorter ones can be found by trying. */
+const leastSecret = 16;
+
+/** `role` undefined: the command does not serve, so nobody asks for one. */
+function clusterProblems(
+  role: Role | null | undefined,
+  isMulticonnect: boolean,
+  secret: string | null,
+): readonly string[] {
+  const problems: string[] = [];
+  if (secret !== null && secret.length < leastSecret) {
+    problems.push(
+      `MESSAGE_GC_CLUSTER_SECRET has ${secret.length} characters, expected at least ${leastSecret}; "openssl rand -hex 32" makes one`,
+    );
+  }
+  if (role === undefined) return problems;
+  if (isMulticonnect && (role === null || role === 'single')) {
+    problems.push(
+      'WA_APP_MULTICONNECT is 1: say --role webapp or --role coreapp, or unset it for a single instance',
+    );
+  }
+  if ((role === 'webapp' || role === 'coreapp') && secret === null) {
+    problems.push(
+      `MESSAGE_GC_CLUSTER_SECRET is not set, and --role ${role} needs it: the same one for every node, at least ${leastSecret} characters; "openssl rand -hex 32" makes one`,
+    );
+  }
+  return problems;
 }

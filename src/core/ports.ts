@@ -8,7 +8,10 @@ import type { DependentCounts, ForeignKeyMode, Outcome, Plan, Run, RunForm, Span
 import type { RunView } from './run-view.js';
 import type { ApplicationSettings } from './settings.js';
 
+/** `address`: where Webapps reach its control port, `host:port`; '' when it opens none (a single instance, `gc`). */
 export type NodeIdentity = { readonly name: string; readonly boot: string; readonly address: string };
+/** A node as its row tells; `silentMs`: since its last heartbeat. */
+export type KnownNode = NodeIdentity & { readonly policyHash: string; readonly silentMs: number };
 
 /** Runs and spans: one SQL transaction per method (docs/exactness.md names them). */
 export interface Ledger {
@@ -48,10 +51,8 @@ export interface Ledger {
   /** Newest first. */
   runs(limit: number): Promise<readonly RunView[]>;
   run(id: string): Promise<RunView | null>;
-  /** Live nodes (heartbeat younger than `withinMs`) and the policy each has. */
-  nodes(
-    withinMs: number,
-  ): Promise<readonly { readonly name: string; readonly boot: string; readonly policyHash: string }[]>;
+  /** Nodes that have not left and whose last heartbeat is younger than `withinMs`, by name. */
+  nodes(withinMs: number): Promise<readonly KnownNode[]>;
   /** Who holds the rows that a run skipped, in words ("session 4711 (app@10.0.0.5, idle in transaction)"); null when unknown. */
   lockHolders(run: Run, policy: Policy): Promise<string | null>;
   /** T13: removes old runs and delivered callbacks, at most `limit` rows a call; returns how many. */
@@ -102,6 +103,8 @@ export type Ending = {
   readonly plan?: Plan;
   /** False: the run ends on another server than it began on (a restored backup); nobody is told. */
   readonly tell: boolean;
+  /** Form multi: one callback more, with the total and without a node. */
+  readonly summary?: boolean;
 };
 /** The callback's exact body; `node` is null for a single instance. */
 export type RenderCallback = (told: {

@@ -6,6 +6,7 @@ import type { LiveProgress } from '../core/run-view.js';
 import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
+import { cancelRun } from './cancel-run.js';
 import type { CoreappDeps } from './deps.js';
 import { type Braked, firstRunBrake } from './first-run-brake.js';
 import { RunInHand } from './run-in-hand.js';
@@ -105,19 +106,15 @@ export class Coreapp implements Service {
 
   /** Ends the active run as failed, with its true count; null when none is active. */
   async cancel(by: string): Promise<string | null> {
-    const run = await this.#deps.store.ledger.active();
-    if (run === null) return null;
-    const ended = await this.#deps.store.ledger.end(run.id, {
-      outcome: 'failed',
-      error: `Cancelled by ${by}`,
-      tell: true,
-      renderCallback: this.#deps.renderCallback,
-    });
+    const { renderCallback, summary } = this.#deps;
+    const cancelled = await cancelRun(this.#deps.store.ledger, by, { renderCallback, summary });
+    if (cancelled === null) return null;
+    const { runId, ended } = cancelled;
     if (ended) {
-      this.#deps.log.info({ run: run.id, by, outcome: 'failed', step: 'ended' }, 'the run was cancelled');
-      this.#deps.watch.ended(run.id, 'failed');
+      this.#deps.log.info({ run: runId, by, outcome: 'failed', step: 'ended' }, 'the run was cancelled');
+      this.#deps.watch.ended(runId, 'failed');
     }
-    return run.id;
+    return runId;
   }
 
   /** Speed and reason, as far as this process knows; null for a run that it does not work on. */

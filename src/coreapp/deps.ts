@@ -17,6 +17,8 @@ export type CoreappDeps = {
   /** Read at every heartbeat: they are application settings. */
   readonly intervals: () => Promise<{ readonly heartbeatMs: number; readonly leaseMs: number }>;
   readonly renderCallback: RenderCallback;
+  /** One callback more for the whole run of several nodes. */
+  readonly summary: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly watch: Watch;

@@ -23,6 +23,7 @@ export async function completeRun(deps: CoreappDeps, run: Run, plan?: Plan): Pro
     outcome: 'complete',
     error: null,
     tell: true,
+    summary: deps.summary,
     renderCallback: tracing(deps, run),
     ...(plan === undefined ? {} : { plan }),
   });
@@ -39,6 +40,7 @@ export async function failRun(deps: CoreappDeps, run: Run, words: string, tell =
     outcome: 'failed',
     error: words,
     tell,
+    summary: deps.summary,
     renderCallback: tracing(deps, run),
   });
   if (ended) {

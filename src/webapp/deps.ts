@@ -8,7 +8,8 @@ import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Meters } from '../metrics/meters.js';
-import type { GatewayStatus } from '../wire/health-reply.js';
+import type { GatewayStatus, NodeHealth } from '../wire/health-reply.js';
+import type { FanOut } from './nodes/fan-out.js';
 
 export type WebappDeps = {
   readonly settings: WebappSettings;
@@ -34,14 +35,24 @@ export type WebappSettings = {
   readonly jwtKey: string | null;
 };
 
-export type StartAsked = { readonly requestId: string; readonly by: string; readonly confirmed: boolean };
+export type StartAsked = {
+  readonly requestId: string;
+  readonly by: string;
+  readonly confirmed: boolean;
+  /** Whoever asks gives up after this. */
+  readonly withinMs: number;
+};
 /** `braked`: the first run of a mapping would delete nearly everything, and nobody has confirmed it; nothing began. */
 export type DeskAnswer =
   | ({ readonly kind: 'started' } & StartAnswer)
+  /** Multiconnect: every Coreapp was asked. */
+  | ({ readonly kind: 'asked' } & FanOut)
   | { readonly kind: 'braked'; readonly words: string };
 
 /** Where runs are asked for. Implemented by the process that wires Webapp and Coreapp together. */
 export interface RunDesk {
+  /** A PUT is answered within this, whatever the database and the nodes do; clients of the original give it 8 s. */
+  readonly startWithinMs: number;
   /** Starts a run or joins the active one. Throws StoreError when the database is not reachable. */
   start(request: StartAsked): Promise<DeskAnswer>;
   /** What a run would do now; 5 s at most. Throws StoreError when the database is not reachable. */
@@ -50,6 +61,8 @@ export interface RunDesk {
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */
   cancel(by: string): Promise<RunView | null>;
+  /** The Coreapps of a cluster; null for a single instance. Throws StoreError when the database is not reachable. */
+  nodes(): Promise<readonly NodeHealth[]> | null;
   /** What this process knows right now; asks nobody, so that probes cost nothing. */
   health(): DeskHealth;
 }

@@ -26,12 +26,14 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
-export type ErrorEnvelope = {
-  readonly meta: Meta;
-  readonly errors: readonly [{ readonly code: ErrorCode; readonly title: string; readonly details: string }];
-};
+export type ErrorEntry = { readonly code: ErrorCode; readonly title: string; readonly details: string };
+export type ErrorEnvelope = { readonly meta: Meta; readonly errors: readonly [ErrorEntry] };
 
 /** `details` are words for a person: what was attempted, what was found, what to do. */
 export function errorEnvelope(code: ErrorCode, details: string): ErrorEnvelope {
-  return { meta, errors: [{ code, title: errorCodes[code].title, details }] };
+  return { meta, errors: [errorEntry(code, details)] };
+}
+
+export function errorEntry(code: ErrorCode, details: string): ErrorEntry {
+  return { code, title: errorCodes[code].title, details };
 }

@@ -15,3 +15,30 @@ export type HealthReply = {
 export function healthReply(status: GatewayStatus, warnings: readonly string[]): HealthReply {
   return { health: { gateway_status: status, ...(warnings.length === 0 ? {} : { warnings }) }, meta };
 }
+
+/** `role` of the original; there are no masters here. */
+export type NodeHealth = {
+  readonly name: string;
+  readonly gateway_status: GatewayStatus;
+  readonly role: 'coreapp';
+};
+export type NodesHealthReply = {
+  readonly health: Readonly<Record<string, Omit<NodeHealth, 'name'>>>;
+  /** Beside the nodes, not among them: clients walk over `health`. */
+  readonly warnings?: readonly string[];
+  readonly meta: Meta;
+};
+
+/** In Multiconnect: a node each. */
+export function nodesHealthReply(
+  nodes: readonly NodeHealth[],
+  warnings: readonly string[],
+): NodesHealthReply {
+  return {
+    health: Object.fromEntries(
+      nodes.map(({ name, gateway_status, role }) => [name, { gateway_status, role }]),
+    ),
+    ...(warnings.length === 0 ? {} : { warnings }),
+    meta,
+  };
+}

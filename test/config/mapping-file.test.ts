@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { policyOf } from '../../src/app/instance.js';
+import { policyOf } from '../../src/app/policy.js';
 import { readConfig } from '../../src/config/read-config.js';
 import { ownMapping } from '../../src/core/mapping.js';
 import { configOf, goodStore, mappingFile, postgres, refusedLines, textFile } from './mapping-world.js';

@@ -91,6 +91,7 @@ export async function workshop(options: Options): Promise<Workshop> {
       ended: (runId) => tell(runId),
     },
     onDisplaced: () => undefined,
+    summary: false,
     maxRows: null,
   });
   onTestFinished(() => coreapp.stop());

@@ -11,6 +11,7 @@ import { until, within } from './wait.js';
 export const adminPassword = 'Kehricht-42!';
 
 export type LogLine = Readonly<Record<string, unknown>>;
+export type Role = 'single' | 'webapp' | 'coreapp';
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 export type Answer = {
   readonly status: number;
@@ -30,12 +31,16 @@ export class Instance {
   readonly #env: Environment;
   #token: string | null = null;
   #url = '';
+  #node = '';
   #exit: Exit | null = null;
   readonly #watchers = new Set<(line: LogLine) => void>();
 
-  private constructor(env: Environment) {
+  readonly #role: Role;
+
+  private constructor(env: Environment, role: Role) {
     this.#env = env;
-    this.#child = launch(['serve'], env);
+    this.#role = role;
+    this.#child = launch(['serve', '--role', role], env);
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (code, signal) => {
         this.#exit = { code, signal };
@@ -54,23 +59,28 @@ export class Instance {
   }
 
   /** Starts `serve` and waits until it listens. `env` must name the database. */
-  static async start(env: Environment, deadlineMs = 20_000): Promise<Instance> {
-    const instance = new Instance({
-      MESSAGE_GC_LISTEN: '127.0.0.1:0',
-      MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
-      MESSAGE_GC_PROFILE: 'gentle',
-      // No folder of the embedded database may appear in the working directory by accident.
-      MESSAGE_GC_CONFIG: '',
-      LOG_LEVEL: 'debug',
-      ...env,
-    });
+  static async start(env: Environment, deadlineMs = 20_000, role: Role = 'single'): Promise<Instance> {
+    const instance = new Instance(
+      {
+        MESSAGE_GC_LISTEN: '127.0.0.1:0',
+        MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
+        MESSAGE_GC_PROFILE: 'gentle',
+        // No folder of the embedded database may appear in the working directory by accident.
+        MESSAGE_GC_CONFIG: '',
+        LOG_LEVEL: 'debug',
+        ...env,
+      },
+      role,
+    );
     try {
       const line = await instance.waitForLine(
         'listening',
         (found) => found['msg'] === 'listening',
         deadlineMs,
       );
-      instance.#url = String(line['http']);
+      instance.#url = String(line['http'] ?? line['control']);
+      const { node } = line;
+      instance.#node = typeof node === 'string' ? node : '';
     } catch (cause) {
       await instance.kill('SIGKILL');
       throw cause;
@@ -80,6 +90,11 @@ export class Instance {
 
   get url(): string {
     return this.#url;
+  }
+
+  /** The name of its node; '' for a Webapp. */
+  get node(): string {
+    return this.#node;
   }
 
   get isAlive(): boolean {
@@ -215,10 +230,9 @@ export class Instance {
 
   /** The same command again with the same environment and token, on the port where it was. */
   async restart(deadlineMs = 20_000): Promise<Instance> {
-    const next = await Instance.start(
-      { ...this.#env, MESSAGE_GC_LISTEN: new URL(this.#url).host },
-      deadlineMs,
-    );
+    const { host } = new URL(this.#url);
+    const address = this.#role === 'coreapp' ? 'MESSAGE_GC_CONTROL_LISTEN' : 'MESSAGE_GC_LISTEN';
+    const next = await Instance.start({ ...this.#env, [address]: host }, deadlineMs, this.#role);
     if (this.#token !== null) next.useToken(this.#token);
     return next;
   }

@@ -4,13 +4,13 @@ import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { renderCallback } from '../../src/wire/callback-body.js';
 import { dryRunReply } from '../../src/wire/dry-run-reply.js';
 import { errorEnvelope } from '../../src/wire/error-envelope.js';
-import { healthReply } from '../../src/wire/health-reply.js';
+import { healthReply, nodesHealthReply } from '../../src/wire/health-reply.js';
 import { loginReply } from '../../src/wire/login-reply.js';
 import { meta } from '../../src/wire/meta.js';
 import { metricsReply } from '../../src/wire/metrics-reply.js';
 import { runShape, runsReply } from '../../src/wire/run-reply.js';
 import { settingsReply } from '../../src/wire/settings-reply.js';
-import { acceptedBySingle } from '../../src/wire/start-reply.js';
+import { acceptedByNodes, acceptedBySingle } from '../../src/wire/start-reply.js';
 
 const view: RunView = {
   id: 'b'.repeat(32),
@@ -69,6 +69,19 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
   meta: { meta },
   settings: settingsReply(defaultSettings),
   accepted: acceptedBySingle(),
+  nodes: acceptedByNodes([
+    { name: 'wacore2:f279e4901e70', details: null },
+    { name: 'wacore3:9326cce27726', details: null },
+    { name: 'wacore4:6671f0ec8b52', details: 'words' },
+  ]),
+  'health of nodes': nodesHealthReply(
+    ['wacore2:f279e4901e70', 'wacore3:9326cce27726'].map((name) => ({
+      name,
+      gateway_status: 'connected',
+      role: 'coreapp',
+    })),
+    [],
+  ),
   'dry run': dryRunReply(foretold),
   runs: runsReply([runShape(view, live)]),
   run: runsReply([runShape(view, live, [callback])]),

@@ -5,6 +5,7 @@ import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
+import type { NodeHealth } from '../../src/wire/health-reply.js';
 import { createMeters } from '../../src/metrics/meters.js';
 import type { DeskAnswer, DeskHealth, RunDesk, StartAsked, WebappSettings } from '../../src/webapp/deps.js';
 import { ensureAdmin, hashPassword } from '../../src/webapp/passwords.js';
@@ -40,7 +41,7 @@ export const aRun: RunView = {
   errors: [],
 };
 
-type Braked = Extract<DeskAnswer, { readonly kind: 'braked' }>;
+type Braked = Extract<DeskAnswer, { readonly kind: 'braked' | 'asked' }>;
 
 export const aDryRun: DryRun = {
   messages: 1_234,
@@ -75,6 +76,7 @@ export class World {
   homeDown: StoreError | null = null;
   homeQuestions = 0;
   health: DeskHealth = { gateway: 'connected', warnings: [], ready: true };
+  nodes: Promise<readonly NodeHealth[]> | null = null;
   waiting = 0;
   runs: readonly RunView[] = [aRun];
   callbacks: readonly CallbackState[] = [];
@@ -104,6 +106,7 @@ export class World {
   };
 
   readonly desk: RunDesk = {
+    startWithinMs: 5_000,
     start: async (request) => {
       this.asked.push(request);
       const answer = await this.start();
@@ -115,6 +118,7 @@ export class World {
     },
     progress: () => this.live,
     cancel: (by) => this.cancel(by),
+    nodes: () => this.nodes,
     health: () => this.health,
   };
 

@@ -3,7 +3,7 @@ import { renderCallback } from '../../src/wire/callback-body.js';
 import { errorEnvelope } from '../../src/wire/error-envelope.js';
 import { packageVersion } from '../../src/wire/package-version.js';
 import { startFailureDetails } from '../../src/wire/start-failure.js';
-import { acceptedBySingle } from '../../src/wire/start-reply.js';
+import { acceptedByNodes, acceptedBySingle } from '../../src/wire/start-reply.js';
 import packageJson from '../../package.json' with { type: 'json' };
 
 /** The published samples, as text. Only `meta.version` is another: it names the product that answers. */
@@ -12,6 +12,10 @@ const published = {
     '{"services":{"message":{"gc":{"status":"processing"}}},"meta":{"api_status":"stable","version":"v2.29.1"}}',
   startFailure:
     '{"meta":{"version":"v2.29.1","api_status":"stable"},"errors":[{"code":1014,"title":"Internal error","details":"Connection timed out. Please check if wacore is running: wacore:6252"}]}',
+  acceptedByNodes:
+    '{"services":{"message":{"gc":{"wacore2:9dfe77618dba":{"status":"processing"},"wacore3:a9dcc716fd6e":{"status":"processing"}}}},"meta":{"version":"v2.29.1","api_status":"stable"}}',
+  startFailureOfNode:
+    '{"errors":[{"code":1014,"title":"Internal error","details":"php_network_getaddresses: getaddrinfo failed: Name or service not known. Please check if wacore is running: wacore2:6252"}]}',
   complete: '{"services":[{"message":{"gc":{"messages_deleted":5,"status":"complete"}}}]}',
   completeOfNode:
     '{"services":[{"message":{"gc":{"messages_deleted":11,"node":"wacore2:9dfe77618dba","status":"complete"}}}]}',
@@ -27,8 +31,33 @@ describe('the published bodies', () => {
   });
 
   it('are answered to a PUT that could not start one', () => {
-    const envelope = errorEnvelope(1014, startFailureDetails('Connection timed out', 'wacore'));
+    const envelope = errorEnvelope(1014, startFailureDetails('Connection timed out', 'wacore:6252'));
     expect(JSON.parse(JSON.stringify(envelope))).toStrictEqual(withOurVersion(published.startFailure));
+  });
+
+  it('are answered by several nodes', () => {
+    const nodes = ['wacore2:9dfe77618dba', 'wacore3:a9dcc716fd6e'].map((name) => ({ name, details: null }));
+    expect(acceptedByNodes(nodes)).toStrictEqual(withOurVersion(published.acceptedByNodes));
+  });
+
+  it('are answered for a node that could not be reached, under its bare host name', () => {
+    const words = 'php_network_getaddresses: getaddrinfo failed: Name or service not known';
+    const { services } = acceptedByNodes([
+      { name: 'wacore1:9dfe77618dba', details: null },
+      { name: 'wacore2:a9dcc716fd6e', details: startFailureDetails(words, 'wacore2:6252') },
+    ]);
+    expect(services.message.gc).toStrictEqual({
+      'wacore1:9dfe77618dba': { status: 'processing' },
+      wacore2: JSON.parse(published.startFailureOfNode),
+    });
+  });
+
+  it('name two nodes of one host that could not be reached in full, so that none hides the other', () => {
+    const { services } = acceptedByNodes([
+      { name: 'wacore2:9dfe77618dba', details: 'one' },
+      { name: 'wacore2:a9dcc716fd6e', details: 'other' },
+    ]);
+    expect(Object.keys(services.message.gc)).toEqual(['wacore2:9dfe77618dba', 'wacore2:a9dcc716fd6e']);
   });
 
   it('are posted for a complete run, letter for letter', () => {
@@ -67,7 +96,7 @@ describe('a failed callback', () => {
 
 describe('the words of a start failure', () => {
   it('are one sentence of the driver and the place to look, whatever the driver wrote', () => {
-    expect(startFailureDetails('connect ECONNREFUSED\n 127.0.0.1:5432. ', 'core1')).toBe(
+    expect(startFailureDetails('connect ECONNREFUSED\n 127.0.0.1:5432. ', 'core1:6252')).toBe(
       'connect ECONNREFUSED 127.0.0.1:5432. Please check if wacore is running: core1:6252',
     );
   });

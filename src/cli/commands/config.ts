@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { policyOf } from '../../app/instance.js';
+import { policyOf } from '../../app/policy.js';
 import { environment } from '../../config/environment.js';
 import { mappingSchema } from '../../config/mapping-schema.js';
 import { type Option, options as optionTable } from '../../config/options.js';

@@ -6,7 +6,7 @@ import type { Finding } from '../../core/ports.js';
 import { silentLog } from '../../kit/log.js';
 import { openStore } from '../../storage/open-store.js';
 import { prepareOrRefuse } from '../../app/store-keeper.js';
-import { policyOf } from '../../app/instance.js';
+import { policyOf } from '../../app/policy.js';
 import { createOutput, type Output } from '../output.js';
 
 const marks = { ok: 'ok      ', warning: 'warning ', error: 'error   ' } as const;

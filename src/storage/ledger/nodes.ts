@@ -1,4 +1,4 @@
-import type { NodeIdentity } from '../../core/ports.js';
+import type { KnownNode, NodeIdentity } from '../../core/ports.js';
 import { control, type Dialect, reading } from './dialect.js';
 
 /** T1: the newer process takes the row, and what an earlier life of this node held is given back at once. */
@@ -80,15 +80,21 @@ export async function leaveNode(dialect: Dialect, node: NodeIdentity): Promise<v
 }
 
 /** Nodes that have not left and whose last heartbeat is younger than `withinMs`. */
-export async function liveNodes(dialect: Dialect, withinMs: number) {
+export async function liveNodes(dialect: Dialect, withinMs: number): Promise<readonly KnownNode[]> {
   const rows = await reading(dialect, 'list the nodes', (db) =>
     db
       .selectFrom('node')
-      .select(['name', 'boot', 'policy_hash'])
+      .select(['name', 'boot', 'address', 'policy_hash', 'beat_at', dialect.now().as('asked_at')])
       .where('left_at', 'is', null)
       .where('beat_at', '>', dialect.nowPlus(-withinMs))
       .orderBy('name')
       .execute(),
   );
-  return rows.map(({ name, boot, policy_hash }) => ({ name, boot, policyHash: policy_hash }));
+  return rows.map(({ name, boot, address, policy_hash, beat_at, asked_at }) => ({
+    name,
+    boot,
+    address,
+    policyHash: policy_hash,
+    silentMs: Math.max(0, asked_at.getTime() - beat_at.getTime()),
+  }));
 }

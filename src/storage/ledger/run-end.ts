@@ -34,6 +34,9 @@ export async function endRun(dialect: Dialect, runId: string, ending: Ending): P
   );
 }
 
+/** Whose callback tells of the whole run, beside those of the nodes; no node can have this name. */
+const summaryNode = '*';
+
 async function nothingOpen(trx: Db, runId: string): Promise<void> {
   const open = await trx
     .selectFrom('span')
@@ -58,7 +61,9 @@ async function tellAndTotal(dialect: Dialect, trx: Db, runId: string, ending: En
     byNode.set(node, (byNode.get(node) ?? 0) + deleted);
     total += deleted;
   }
-  const told = run.form === 'multi' ? [...byNode] : [['', total] as const];
+  const told: (readonly [node: string, messagesDeleted: number])[] =
+    run.form === 'multi' ? [...byNode] : [['', total]];
+  if (run.form === 'multi' && ending.summary === true) told.push([summaryNode, total]);
   if (ending.tell && told.length > 0) {
     await trx
       .insertInto('outbox')
@@ -68,7 +73,7 @@ async function tellAndTotal(dialect: Dialect, trx: Db, runId: string, ending: En
           run: runId,
           node,
           body: ending.renderCallback({
-            node: node === '' ? null : node,
+            node: node === '' || node === summaryNode ? null : node,
             messagesDeleted,
             outcome: ending.outcome,
             error: ending.error,

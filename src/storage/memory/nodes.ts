@@ -17,6 +17,7 @@ export function createNodes(
       tables.nodes.set(node.name, {
         name: node.name,
         boot: node.boot,
+        address: node.address,
         policyHash,
         beatAt: now(),
         leftAt: null,
@@ -45,7 +46,13 @@ export function createNodes(
     async nodes(withinMs) {
       return [...tables.nodes.values()]
         .filter((row) => row.leftAt === null && row.beatAt >= now() - withinMs)
-        .map(({ name, boot, policyHash }) => ({ name, boot, policyHash }));
+        .map(({ name, boot, address, policyHash, beatAt }) => ({
+          name,
+          boot,
+          address,
+          policyHash,
+          silentMs: now() - beatAt,
+        }));
     },
   };
 }

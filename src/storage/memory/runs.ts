@@ -1,6 +1,6 @@
 import { callbackId } from '../../core/node-name.js';
-import type { Ledger, RenderCallback, StartRequest } from '../../core/ports.js';
-import type { Outcome, Plan, Run } from '../../core/run.js';
+import type { Ending, Ledger, StartRequest } from '../../core/ports.js';
+import type { Plan, Run } from '../../core/run.js';
 import type { Clock } from '../../kit/clock.js';
 import { keyOf } from './keys.js';
 import {
@@ -108,9 +108,7 @@ export function createRuns(
 
       const sums = sumByNode(tables, runId);
       // Rendered before the first write: a body that cannot be made must leave the run as it was.
-      const callbacks = ending.tell
-        ? render(run, sums, ending.renderCallback, ending.outcome, ending.error, now())
-        : [];
+      const callbacks = ending.tell ? render(run, sums, ending, now()) : [];
       closeSpans(tables, runId);
       run.state = 'ended';
       run.outcome = ending.outcome;
@@ -205,18 +203,17 @@ function total(sums: ReadonlyMap<string, number>): number {
 function render(
   run: RunRow,
   sums: ReadonlyMap<string, number>,
-  renderCallback: RenderCallback,
-  outcome: Outcome,
-  error: string | null,
+  { renderCallback, outcome, error, summary }: Ending,
   now: number,
 ): readonly OutboxRow[] {
-  if (run.form === 'single') {
-    const body = renderCallback({ node: null, messagesDeleted: total(sums), outcome, error });
-    return [outboxRow(run.id, '', body, now)];
-  }
-  return [...sums].map(([node, messagesDeleted]) =>
-    outboxRow(run.id, node, renderCallback({ node, messagesDeleted, outcome, error }), now),
-  );
+  const whole = { node: null, messagesDeleted: total(sums), outcome, error };
+  if (run.form === 'single') return [outboxRow(run.id, '', renderCallback(whole), now)];
+  return [
+    ...[...sums].map(([node, messagesDeleted]) =>
+      outboxRow(run.id, node, renderCallback({ node, messagesDeleted, outcome, error }), now),
+    ),
+    ...(summary === true ? [outboxRow(run.id, '*', renderCallback(whole), now)] : []),
+  ];
 }
 
 function outboxRow(run: string, node: string, body: string, now: number): OutboxRow {

@@ -32,6 +32,7 @@ export type MessageRow = {
 export type NodeRow = {
   readonly name: string;
   boot: string;
+  address: string;
   policyHash: string;
   beatAt: number;
   leftAt: number | null;

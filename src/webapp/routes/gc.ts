@@ -8,17 +8,16 @@ import { newId } from '../../core/node-name.js';
 import type { RunView } from '../../core/run-view.js';
 import { dryRunReply } from '../../wire/dry-run-reply.js';
 import { runShape, runsReply } from '../../wire/run-reply.js';
-import { startFailureDetails } from '../../wire/start-failure.js';
-import { acceptedBySingle } from '../../wire/start-reply.js';
+import { publishedControlPort, startFailureDetails } from '../../wire/start-failure.js';
+import { acceptedByNodes, acceptedBySingle } from '../../wire/start-reply.js';
 import { ApiError } from '../api-error.js';
 import { storeDeadlineMs, within } from '../deadline.js';
+import type { AskedNode } from '../nodes/fan-out.js';
 import type { DeskAnswer, StartAsked, WebappDeps } from '../deps.js';
 import type { Visitor } from '../guard.js';
 import type { KnownVisitor, Route } from '../route.js';
 
 const path = '/v1/services/message/gc';
-/** Clients of the original give a PUT 8 s. */
-const startDeadlineMs = 5_000;
 /** Newest runs that the list shows. */
 const runsShown = 20;
 
@@ -30,9 +29,14 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     if (visitor.kind === 'unconfirmed') throw startFailure(visitor.error, visitor.signed);
     const requestId = newId();
     // Looking the token up has used up some of the time already.
-    const leftMs = Math.max(100, startDeadlineMs - reply.elapsedTime);
+    const leftMs = Math.max(100, deps.desk.startWithinMs - reply.elapsedTime);
     if (asked.dryRun) return look(visitor);
-    const answer = await askForRun({ requestId, by: visitor.user, confirmed: asked.confirmed }, leftMs);
+    const answer = await askForRun({
+      requestId,
+      by: visitor.user,
+      confirmed: asked.confirmed,
+      withinMs: leftMs,
+    });
     if (answer.kind === 'braked') {
       deps.log.warn(
         { request: requestId, by: visitor.user },
@@ -42,6 +46,12 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
       throw new ApiError(1008, `${answer.words} (or PUT …?dry_run=true), then send PUT …?confirm=true.`, {
         status: 409,
       });
+    }
+    if (answer.kind === 'asked' && answer.nodes.length === 0) {
+      throw new ApiError(
+        1014,
+        'No Coreapp is registered in this database, so nobody can collect. Start one: message-gc serve --role coreapp',
+      );
     }
     const clientsId = request.headers['x-request-id'];
     deps.log.info(
@@ -56,7 +66,15 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     );
     reply.header('x-request-id', answer.runId);
     if (answer.joined) reply.header('x-message-gc-joined', '1');
-    return acceptedBySingle();
+    if (answer.kind === 'started') return acceptedBySingle();
+    const told = answer.nodes.map(toldNode);
+    for (const { name, details } of told) {
+      if (details !== null)
+        deps.log.warn({ request: requestId, node: name }, `a node did not start: ${details}`);
+    }
+    // None has started: the map says why, and the status that there is no run.
+    if (told.every(({ details }) => details !== null)) reply.code(500);
+    return acceptedByNodes(told);
   }
 
   /** A look is no start: it answers with what it found, and a database that is away answers 503. */
@@ -66,14 +84,14 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     return dryRunReply(found);
   }
 
-  async function askForRun(asked: StartAsked, ms: number): Promise<DeskAnswer> {
+  async function askForRun(asked: StartAsked): Promise<DeskAnswer> {
     const late = (error: unknown): void =>
       deps.log.warn(
         { request: asked.requestId, error: wordsOf(error) },
         'a start that was given up failed later',
       );
     try {
-      return await within(deps.desk.start(asked), ms, 'start a run', late);
+      return await within(deps.desk.start(asked), asked.withinMs, 'start a run', late);
     } catch (error) {
       if (error instanceof StoreError || error instanceof Refusal) throw startFailure(error);
       throw error;
@@ -89,7 +107,11 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
       : error.cause instanceof Error
         ? wordsOf(error.cause)
         : error.message;
-    return new ApiError(1014, startFailureDetails(words, deps.settings.coreHost), { cause: error });
+    return new ApiError(
+      1014,
+      startFailureDetails(words, `${deps.settings.coreHost}:${publishedControlPort}`),
+      { cause: error },
+    );
   }
 
   async function list(): Promise<unknown> {
@@ -132,6 +154,14 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     { method: 'DELETE', path, access: 'gc', handle: cancel },
     { method: 'GET', path: `${path}/:id`, access: 'gc', handle: one },
   ];
+}
+
+function toldNode({ node, answer }: AskedNode) {
+  const { name } = node;
+  if (answer.kind === 'processing') return { name, details: null };
+  // Only of a node that did not answer it is worth asking whether it runs.
+  const isSilent = answer.kind === 'unreachable';
+  return { name, details: isSilent ? startFailureDetails(answer.words, node.address) : answer.words };
 }
 
 type Asked = { readonly dryRun: boolean; readonly confirmed: boolean };

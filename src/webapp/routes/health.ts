@@ -1,7 +1,7 @@
 /** `/v1/health` for people and their monitoring, `/healthz` and `/readyz` for whoever starts and stops processes. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../core/errors.js';
-import { type GatewayStatus, healthReply } from '../../wire/health-reply.js';
+import { type GatewayStatus, healthReply, nodesHealthReply } from '../../wire/health-reply.js';
 import { ApiError } from '../api-error.js';
 import { within } from '../deadline.js';
 import type { WebappDeps } from '../deps.js';
@@ -18,11 +18,18 @@ export function healthRoutes(deps: WebappDeps): readonly Route[] {
     // A stranger's token may have passed because it could not be looked up: it learns nothing but that.
     if (visitor.kind === 'unconfirmed') return healthReply(withoutDatabase(gateway), []);
     try {
-      return healthReply(gateway, [...warnings, ...(await callbackWarnings())]);
+      const nodes = await nodesOf();
+      const all = [...warnings, ...(await callbackWarnings())];
+      return nodes === null ? healthReply(gateway, all) : nodesHealthReply(nodes, all);
     } catch (error) {
       if (error instanceof StoreError) return healthReply(withoutDatabase(gateway), warnings);
       throw error;
     }
+  }
+
+  async function nodesOf() {
+    const asked = deps.desk.nodes();
+    return asked === null ? null : within(asked, lookMs, 'list the nodes');
   }
 
   async function callbackWarnings(): Promise<readonly string[]> {

@@ -1,0 +1,108 @@
+import type { Config } from '../config/read-config.js';
+import type { ExitReason } from '../core/errors.js';
+import { wordsOf } from '../core/errors.js';
+import { paces } from '../core/pace.js';
+import type { EngineFacts, NodeIdentity, Store } from '../core/ports.js';
+import type { RunForm } from '../core/run.js';
+import { Coreapp } from '../coreapp/coreapp.js';
+import { systemClock } from '../kit/clock.js';
+import type { Log } from '../kit/log.js';
+import type { Meters } from '../metrics/meters.js';
+import { Dispatcher } from '../webhooks/dispatcher.js';
+import { createSender } from '../webhooks/sender.js';
+import { renderCallback } from '../wire/callback-body.js';
+import { packageVersion } from '../wire/package-version.js';
+import { policyOf } from './policy.js';
+import { watchFor } from './watch.js';
+
+export type Finish = (end: { readonly reason: ExitReason; readonly words: string }) => void;
+
+export type WorkshopDeps = {
+  readonly config: Config;
+  readonly store: Store;
+  readonly meters: Meters;
+  readonly log: Log;
+  readonly form: RunForm;
+  /** Called when the process cannot go on: another one has taken the node's name. */
+  readonly finish: Finish;
+};
+
+/** The Coreapp of this process and the post room beside it: callbacks are sent by whoever works. */
+export class Workshop {
+  readonly #deps: WorkshopDeps;
+  readonly #dispatcher: Dispatcher;
+  #coreapp: Coreapp | null = null;
+
+  constructor(deps: WorkshopDeps) {
+    this.#deps = deps;
+    const { config, store, meters, log } = deps;
+    this.#dispatcher = new Dispatcher({
+      outbox: store.outbox,
+      settings: () => store.home.settings(),
+      sender: createSender(),
+      clock: systemClock,
+      log,
+      version: packageVersion,
+      requireHttps: config.requireHttps,
+      onAttempt: (result) => meters.callback(result),
+    });
+  }
+
+  /** Null until the database is there. */
+  get coreapp(): Coreapp | null {
+    return this.#coreapp;
+  }
+
+  /** Settings have changed, or callbacks were written: what waits may be due now. */
+  wakePost(): void {
+    this.#dispatcher.wake();
+  }
+
+  /** Takes the node's name and begins to work. */
+  async begin(node: NodeIdentity, engine: EngineFacts): Promise<void> {
+    const { config, store, meters, log, form, finish } = this.#deps;
+    const policy = policyOf(config);
+    const coreapp = new Coreapp({
+      store,
+      engine,
+      node,
+      form,
+      policy,
+      pace: paces[config.profile],
+      intervals: async () => {
+        const settings = await store.home.settings();
+        return {
+          heartbeatMs: settings.heartbeatIntervalS * 1_000,
+          leaseMs: settings.unhealthyIntervalS * 1_000,
+        };
+      },
+      renderCallback,
+      summary: config.summaryCallback,
+      clock: systemClock,
+      log,
+      watch: watchFor(meters, () => {
+        this.wakePost();
+        void store
+          .tidyUp(policy)
+          .catch((error: unknown) => log.warn({}, `could not tidy up after the run: ${wordsOf(error)}`));
+      }),
+      onDisplaced: () =>
+        finish({
+          reason: 'displaced',
+          words: `another process runs under the name ${node.name}: give each its own COREAPP_HOSTNAME, MESSAGE_GC_CONTROL_LISTEN or MESSAGE_GC_NODE_ID`,
+        }),
+      maxRows: null,
+    });
+    await coreapp.start();
+    this.#coreapp = coreapp;
+    await this.#dispatcher.start();
+  }
+
+  async stopWork(): Promise<void> {
+    await this.#coreapp?.stop();
+  }
+
+  async stopPost(): Promise<void> {
+    await this.#dispatcher.stop();
+  }
+}

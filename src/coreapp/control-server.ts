@@ -1,0 +1,172 @@
+/**
+ * The control port of a Coreapp: where Webapps ask it for a run. Whoever cannot sign with the cluster's secret learns
+ * nothing but that this is so; nothing that a caller sends ends the process or is kept.
+ */
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { Refusal, StoreError, wordsOf } from '../core/errors.js';
+import type { StartAnswer } from '../core/ports.js';
+import type { Log } from '../kit/log.js';
+import {
+  type ControlAnswer,
+  type ControlCall,
+  type ControlError,
+  controlProtocol,
+  isSignature,
+  parseCall,
+  signAnswer,
+  signatureHeader,
+  signCall,
+  startPath,
+} from '../wire/control.js';
+
+export type ControlDeps = {
+  readonly secret: string;
+  readonly policyHash: string;
+  /** The node's name; known once the port is bound. */
+  readonly node: () => string;
+  /** T3. Throws StoreError while there is no database. */
+  readonly start: (request: { readonly requestId: string; readonly by: string }) => Promise<StartAnswer>;
+  /** The database is prepared and usable. */
+  readonly ready: () => boolean;
+  readonly log: Log;
+};
+
+type Address = { readonly host: string; readonly port: number };
+
+export interface ControlServer {
+  /** Resolves to the address in use; throws a Refusal when it cannot be had. */
+  listen(address: Address): Promise<Address>;
+  close(): Promise<void>;
+}
+
+/** A call has a few hundred bytes. */
+const mostBytes = 16 * 1_024;
+/** Whoever connects and says nothing is let go; a Webapp waits for 5 s only. */
+const requestTimeoutMs = 5_000;
+
+const statusOf = {
+  secret: 401,
+  protocol: 409,
+  malformed: 400,
+  name: 409,
+  policy: 409,
+  not_started: 503,
+} as const;
+
+export function createControlServer(deps: ControlDeps): ControlServer {
+  const app = fastify({
+    logger: false,
+    bodyLimit: mostBytes,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: true,
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.setErrorHandler((error: Error & { readonly statusCode?: number }, request, reply) => {
+    deps.log.warn(
+      { from: request.ip, error: wordsOf(error) },
+      'a call at the control port could not be read',
+    );
+    return reply.code(error.statusCode ?? 500).send(errorAnswer(deps, 'malformed', wordsOf(error)));
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .send(errorAnswer(deps, 'malformed', 'This is the control port of message-gc; it takes POST /start')),
+  );
+  app.post(startPath, (request, reply) => answerStart(deps, request, reply));
+  // For whoever starts and stops processes: says nothing that a TCP connection does not say.
+  app.get('/healthz', () => ({ status: 'alive' }));
+  app.get('/readyz', (_request, reply) =>
+    deps.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'waiting for the database' }),
+  );
+  return { listen: (address) => listen(app, address), close: () => app.close() };
+}
+
+async function answerStart(deps: ControlDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const body = typeof request.body === 'string' ? request.body : '';
+  const signature = signCall(deps.secret, body);
+  if (!isSignature(request.headers[signatureHeader], signature)) {
+    deps.log.warn(
+      { from: request.ip },
+      'a call at the control port was not signed with the secret of this cluster',
+    );
+    await reply
+      .code(statusOf.secret)
+      .send(errorAnswer(deps, 'secret', 'The call is not signed with the cluster secret'));
+    return;
+  }
+  const answer = await answerTo(deps, body);
+  const text = JSON.stringify(answer);
+  await reply
+    .code('error' in answer ? statusOf[answer.error.kind] : 200)
+    .header('content-type', 'application/json')
+    .header(signatureHeader, signAnswer(deps.secret, signature, text))
+    .send(text);
+}
+
+async function answerTo(deps: ControlDeps, body: string): Promise<ControlAnswer> {
+  const parsed = parseCall(body);
+  if (parsed === null)
+    return errorAnswer(deps, 'malformed', 'The call is no JSON object with a protocol number');
+  if (parsed.protocol !== controlProtocol) {
+    return errorAnswer(
+      deps,
+      'protocol',
+      `The node speaks control protocol ${controlProtocol}, and the Webapp ${parsed.protocol}: run the same version of message-gc on both`,
+    );
+  }
+  if (parsed.call === null)
+    return errorAnswer(deps, 'malformed', 'The call lacks request, by, node or policy_hash');
+  return start(deps, parsed.call.start);
+}
+
+async function start(deps: ControlDeps, asked: ControlCall['start']): Promise<ControlAnswer> {
+  const node = deps.node();
+  if (asked.node !== node) {
+    return errorAnswer(
+      deps,
+      'name',
+      `Another node answers at this address: ${node} in the place of ${asked.node}`,
+    );
+  }
+  if (asked.policy_hash !== deps.policyHash) {
+    return errorAnswer(
+      deps,
+      'policy',
+      'The node has another store mapping or retention than the Webapp: give both the same configuration and start them again',
+    );
+  }
+  try {
+    const { runId, joined } = await deps.start({ requestId: asked.request, by: asked.by });
+    deps.log.info(
+      { run: runId, request: asked.request, joined, by: asked.by },
+      'a Webapp asked this node for a run',
+    );
+    return { protocol: controlProtocol, node, started: { run: runId, joined } };
+  } catch (error) {
+    if (!(error instanceof StoreError) && !(error instanceof Refusal)) throw error;
+    deps.log.warn({ request: asked.request, error: wordsOf(error) }, 'this node could not start a run');
+    return errorAnswer(deps, 'not_started', `The node cannot start: ${wordsOf(error.cause ?? error)}`);
+  }
+}
+
+function errorAnswer(deps: ControlDeps, kind: ControlError['kind'], words: string) {
+  return { protocol: controlProtocol, node: deps.node(), error: { kind, words } };
+}
+
+async function listen(app: FastifyInstance, { host, port }: Address): Promise<Address> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    throw new Refusal(
+      'configuration',
+      `Cannot open the control port on ${host}:${port}: ${wordsOf(error)}. Free the address or choose another with MESSAGE_GC_CONTROL_LISTEN.`,
+      { cause: error },
+    );
+  }
+  const bound = app.server.address();
+  return bound === null || typeof bound === 'string'
+    ? { host, port }
+    : { host: bound.address, port: bound.port };
+}

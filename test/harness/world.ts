@@ -5,7 +5,7 @@
 import pg from 'pg';
 import { onTestFinished } from 'vitest';
 import { Application } from './application.js';
-import { Instance } from './instance.js';
+import { Instance, type Role } from './instance.js';
 import { type Keys, Oracle } from './oracle.js';
 import { type WaitsWatch, watchLockWaits } from './lock-waits.js';
 import { PgProxy } from './pg-proxy.js';
@@ -28,8 +28,8 @@ export type World = {
   application(seed?: number): Application;
   /** Looks who waits for whom until stopped; stopped with the test at the latest. */
   watchLockWaits(): Promise<WaitsWatch>;
-  /** Starts `serve` behind the proxy, logged in, with the receiver as webhook. */
-  start(env?: Environment): Promise<Instance>;
+  /** Starts `serve` behind the proxy, logged in, with the receiver as webhook (a Coreapp has no such door). */
+  start(env?: Environment, role?: Role): Promise<Instance>;
   /** Starts the same command again at the same address, without a PUT. */
   restart(instance: Instance): Promise<Instance>;
   /** Waits until no session but the test's own is left, so that what a killed process had open is rolled back. */
@@ -129,9 +129,11 @@ export async function postgresWorld(rows: number): Promise<World> {
       closers.push(() => watch.stop());
       return watch;
     },
-    start: async (env = {}) => {
-      const instance = keep(await Instance.start({ DATABASE_URL: proxy.urlFor(database.url), ...env }));
-      await instance.setWebhook(receiver.url);
+    start: async (env = {}, role = 'single') => {
+      const instance = keep(
+        await Instance.start({ DATABASE_URL: proxy.urlFor(database.url), ...env }, undefined, role),
+      );
+      if (role !== 'coreapp') await instance.setWebhook(receiver.url);
       return instance;
     },
     restart: async (instance) => keep(await instance.restart()),

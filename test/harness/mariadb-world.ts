@@ -4,7 +4,7 @@
  */
 import type mysql from 'mysql2/promise';
 import { onTestFinished } from 'vitest';
-import { Instance } from './instance.js';
+import { Instance, type Role } from './instance.js';
 import { MariadbApplication } from './mariadb-application.js';
 import {
   createMariadbDatabase,
@@ -32,7 +32,7 @@ export type MariadbWorld = {
   readonly receiptsBefore: number;
   application(seed?: number): MariadbApplication;
   /** Starts `serve` behind the proxy, logged in, with the receiver as webhook. */
-  start(env?: Environment): Promise<Instance>;
+  start(env?: Environment, role?: Role): Promise<Instance>;
   restart(instance: Instance): Promise<Instance>;
   /** Waits until no session of the product is left, so that what a killed process had open is rolled back. */
   sessionsGone(): Promise<void>;
@@ -76,9 +76,11 @@ export async function mariadbWorld(rows: number): Promise<MariadbWorld> {
       closers.push(() => application.close());
       return application;
     },
-    start: async (env = {}) => {
-      const instance = keep(await Instance.start({ DATABASE_URL: proxy.urlFor(database.url), ...env }));
-      await instance.setWebhook(receiver.url);
+    start: async (env = {}, role = 'single') => {
+      const instance = keep(
+        await Instance.start({ DATABASE_URL: proxy.urlFor(database.url), ...env }, undefined, role),
+      );
+      if (role !== 'coreapp') await instance.setWebhook(receiver.url);
       return instance;
     },
     restart: async (instance) => keep(await instance.restart()),

@@ -1,139 +1,15 @@
-/** Webapps and Coreapps as processes of their own on PostgreSQL: one table, one truth. */
-import { afterAll, expect, test, vi } from 'vitest';
-import { outcomeOf } from '../harness/collection.js';
-import { Instance } from '../harness/instance.js';
-import { until } from '../harness/wait.js';
-import { dropTemplates, postgresWorld, type World } from '../harness/world.js';
-import { describePostgres } from '../engines.js';
+import { afterAll, vi } from 'vitest';
+import { describeMariaDb, describePostgres } from '../engines.js';
+import { mariadbWorld } from '../harness/mariadb-world.js';
+import { dropTemplates, postgresWorld } from '../harness/world.js';
+import { nodesSuite } from './nodes-suite.js';
 
+// Each test starts processes of its own; on a machine that is busy with others that takes its time.
 vi.setConfig({ testTimeout: 120_000 });
-
-type Entry = { readonly status?: string; readonly errors?: readonly { readonly details: string }[] };
-type Run = {
-  readonly state: string;
-  readonly messages_deleted: number;
-  readonly nodes: Readonly<Record<string, { readonly messages_deleted: number }>>;
-};
 
 describePostgres('several nodes on PostgreSQL', () => {
   afterAll(dropTemplates);
-
-  const shared = { MESSAGE_GC_CLUSTER_SECRET: 'a secret of sixteen and more', WA_APP_MULTICONNECT: '1' };
-
-  async function webapp(world: World): Promise<Instance> {
-    return world.start(shared, 'webapp');
-  }
-
-  async function coreapp(world: World, number: number): Promise<Instance> {
-    return world.start(
-      {
-        ...shared,
-        COREAPP_HOSTNAME: `wacore${number}`,
-        MESSAGE_GC_NODE_ID: `00000000000${number}`,
-        MESSAGE_GC_CONTROL_LISTEN: '127.0.0.1:0',
-      },
-      'coreapp',
-    );
-  }
-
-  async function put(front: Instance) {
-    const answer = await front.api('PUT', '/v1/services/message/gc');
-    const { services } = answer.body as { services?: { message: { gc: Readonly<Record<string, Entry>> } } };
-    return {
-      status: answer.status,
-      run: String(answer.headers['x-request-id']),
-      joined: answer.headers['x-message-gc-joined'],
-      nodes: services?.message.gc ?? {},
-      text: answer.text,
-    };
-  }
-
-  async function ended(front: Instance, id: string): Promise<Run> {
-    return until('the run to end', 60_000, async () => {
-      const answer = await front.api('GET', `/v1/services/message/gc/${id}`);
-      const [run] = (answer.body as { services: { message: { gc: { runs: Run[] } } } }).services.message.gc
-        .runs;
-      return run !== undefined && (run.state === 'complete' || run.state === 'failed') ? run : null;
-    });
-  }
-
-  /** Every callback once, by node, and their sum is what is gone. */
-  async function expectTold(world: World, id: string, nodes: readonly string[]): Promise<void> {
-    await world.receiver.waitForAccepted(nodes.length, 60_000);
-    const gone = await world.oracle.expectGone({ before: world.before, gone: world.eligible });
-    const told = world.receiver.accepted.map(outcomeOf);
-    expect(told).toHaveLength(nodes.length);
-    expect(new Set(told.map(({ node }) => node))).toEqual(new Set(nodes));
-    expect(told.reduce((sum, { messages_deleted: deleted }) => sum + deleted, 0)).toBe(gone.size);
-    for (const { headers } of world.receiver.accepted) expect(headers['x-request-id']).toBe(id);
-    await world.oracle.expectNoOrphans();
-    await world.oracle.expectInvariants();
-  }
-
-  test('without a Coreapp a PUT says that there is none, and health shows none', async () => {
-    const world = await postgresWorld(1_000);
-    const front = await webapp(world);
-    const answer = await put(front);
-    expect(answer.status).toBe(500);
-    expect(answer.text).toContain('No Coreapp is registered');
-    expect((await front.api('GET', '/v1/health')).body).toMatchObject({ health: {} });
-  });
-
-  test('collect one table together and are told of one by one, whichever Webapp is asked', async () => {
-    const world = await postgresWorld(60_000);
-    const [front, other] = [await webapp(world), await webapp(world)];
-    const cores = [await coreapp(world, 2), await coreapp(world, 3)];
-    const names = cores.map(({ node }) => node);
-    expect(names).toEqual(['wacore2:000000000002', 'wacore3:000000000003']);
-
-    const [first, second] = await Promise.all([put(front), put(other)]);
-    for (const { status, nodes } of [first, second]) {
-      expect(status).toBe(200);
-      expect(nodes).toEqual(Object.fromEntries(names.map((name) => [name, { status: 'processing' }])));
-    }
-    // Two PUTs at once may also come one after the other's run; then each names its own.
-    expect(second.run === first.run).toBe(second.joined === '1' || first.joined === '1');
-    const run = await ended(other, first.run);
-    expect(run).toMatchObject({ state: 'complete' });
-    if (second.run === first.run) await expectTold(world, first.run, names);
-
-    expect((await front.api('GET', '/v1/health')).body).toMatchObject({
-      health: Object.fromEntries(
-        names.map((name) => [name, { gateway_status: 'connected', role: 'coreapp' }]),
-      ),
-    });
-  });
-
-  test('a node that is killed in mid-run is told of by the others, with its exact count', async () => {
-    const world = await postgresWorld(60_000);
-    const front = await webapp(world);
-    const cores = [await coreapp(world, 2), await coreapp(world, 3)];
-    await front.api('PATCH', '/v1/settings/application', { unhealthy_interval: 15 });
-    const { run } = await put(front);
-    const doomed = await until('a node to have deleted something', 20_000, async () => {
-      const { rows } = await world.client.query<{ node: string }>(
-        'SELECT node FROM message_gc.tally WHERE deleted > 0 LIMIT 1',
-      );
-      return cores.find(({ node }) => node === rows[0]?.node) ?? null;
-    });
-    await doomed.kill();
-    const survivor = cores.find((core) => core !== doomed) ?? doomed;
-    const again = await put(front);
-    if (again.run === run) {
-      expect(again.nodes).toMatchObject({
-        [survivor.node]: { status: 'processing' },
-        [doomed.node.slice(0, doomed.node.indexOf(':'))]: {
-          errors: [
-            {
-              details: expect.stringMatching(
-                /^connect ECONNREFUSED .*\. Please check if wacore is running: 127/,
-              ),
-            },
-          ],
-        },
-      });
-    }
-    expect(await ended(front, run)).toMatchObject({ state: 'complete' });
-    await expectTold(world, run, [doomed.node, survivor.node]);
-  });
+  nodesSuite(postgresWorld);
 });
+
+describeMariaDb('several nodes on MariaDB', () => nodesSuite(mariadbWorld));

@@ -139,7 +139,6 @@ describe('the configuration', () => {
       { WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CA: import.meta.filename, WA_DB_SSL_KEY: import.meta.filename },
       'one is missing',
     ],
-    [{ WA_APP_MULTICONNECT: '1' }, 'single instance'],
     [{ MESSAGE_GC_WEBHOOK_SECRET: 'whsec_x' }, 'does not sign'],
     [{ MESSAGE_GC_RETENSION: '1d' }, 'MESSAGE_GC_RETENSION is no option'],
     [{ MESSAGE_GC_RETENTION: '99999999d' }, 'expected at most 36500d'],
@@ -158,6 +157,15 @@ describe('the configuration', () => {
   test('is not disturbed by what Kubernetes puts there for a Service named message-gc', () => {
     const given = { MESSAGE_GC_SERVICE_HOST: '10.0.0.1', MESSAGE_GC_PORT: 'tcp://10.0.0.1:9090' };
     expect(readConfig({ ...given, MESSAGE_GC_PORT_9090_TCP_PORT: '9090' }).listen.port).toBe(9090);
+  });
+
+  test('WA_APP_MULTICONNECT=1 wants a role, and a role of several nodes a secret of some length', () => {
+    const serve = (env: Readonly<Record<string, string>>, role: 'coreapp' | null) => () =>
+      readConfig(env, { role });
+    const isMulti = { WA_APP_MULTICONNECT: '1' };
+    expect(serve(isMulti, null)).toThrow('say --role webapp or --role coreapp');
+    expect(serve(isMulti, 'coreapp')).toThrow('MESSAGE_GC_CLUSTER_SECRET is not set');
+    expect(serve({ MESSAGE_GC_CLUSTER_SECRET: 'short' }, 'coreapp')).toThrow('has 5 characters');
   });
 
   test('WA_APP_MULTICONNECT=0 is a single instance', () => {

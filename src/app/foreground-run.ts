@@ -13,6 +13,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { prepareOrRefuse } from './store-keeper.js';
 import { watchFor } from './watch.js';
@@ -62,13 +63,7 @@ export async function runInForeground(
       form: 'single',
       policy: policyOf(config),
       pace,
-      intervals: async () => {
-        const settings = await store.home.settings();
-        return {
-          heartbeatMs: settings.heartbeatIntervalS * 1_000,
-          leaseMs: settings.unhealthyIntervalS * 1_000,
-        };
-      },
+      intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
       clock: systemClock,

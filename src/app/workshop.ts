@@ -12,6 +12,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { watchFor } from './watch.js';
 
@@ -69,13 +70,7 @@ export class Workshop {
       form,
       policy,
       pace: paces[config.profile],
-      intervals: async () => {
-        const settings = await store.home.settings();
-        return {
-          heartbeatMs: settings.heartbeatIntervalS * 1_000,
-          leaseMs: settings.unhealthyIntervalS * 1_000,
-        };
-      },
+      intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
       clock: systemClock,

@@ -67,12 +67,12 @@ export function createControlServer(deps: ControlDeps): ControlServer {
       { from: request.ip, error: wordsOf(error) },
       'a call at the control port could not be read',
     );
-    return reply.code(error.statusCode ?? 500).send(errorAnswer(deps, 'malformed', wordsOf(error)));
+    return reply.code(error.statusCode ?? 400).send(toStranger('malformed', wordsOf(error)));
   });
   app.setNotFoundHandler((_request, reply) =>
     reply
       .code(404)
-      .send(errorAnswer(deps, 'malformed', 'This is the control port of message-gc; it takes POST /start')),
+      .send(toStranger('malformed', 'This is the control port of message-gc; it takes POST /start')),
   );
   app.post(startPath, (request, reply) => answerStart(deps, request, reply));
   // For whoever starts and stops processes: says nothing that a TCP connection does not say.
@@ -93,7 +93,7 @@ async function answerStart(deps: ControlDeps, request: FastifyRequest, reply: Fa
     );
     await reply
       .code(statusOf.secret)
-      .send(errorAnswer(deps, 'secret', 'The call is not signed with the cluster secret'));
+      .send(toStranger('secret', 'The call is not signed with the cluster secret'));
     return;
   }
   const answer = await answerTo(deps, body);
@@ -145,10 +145,21 @@ async function start(deps: ControlDeps, asked: ControlCall['start']): Promise<Co
     );
     return { protocol: controlProtocol, node, started: { run: runId, joined } };
   } catch (error) {
-    if (!(error instanceof StoreError) && !(error instanceof Refusal)) throw error;
+    if (!(error instanceof StoreError) && !(error instanceof Refusal)) {
+      deps.log.error(
+        { request: asked.request, stack: error instanceof Error ? error.stack : undefined },
+        `a start met a defect: ${wordsOf(error)}`,
+      );
+      return errorAnswer(deps, 'not_started', 'The node met a defect; its log tells more');
+    }
     deps.log.warn({ request: asked.request, error: wordsOf(error) }, 'this node could not start a run');
     return errorAnswer(deps, 'not_started', `The node cannot start: ${wordsOf(error.cause ?? error)}`);
   }
+}
+
+/** Unsigned, and without the node's name: who cannot sign learns nothing of the cluster. */
+function toStranger(kind: ControlError['kind'], words: string) {
+  return { protocol: controlProtocol, node: '', error: { kind, words } };
 }
 
 function errorAnswer(deps: ControlDeps, kind: ControlError['kind'], words: string) {

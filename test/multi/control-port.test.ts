@@ -59,6 +59,19 @@ describe('the control port', () => {
     });
   });
 
+  test('a defect is told as one that starts nothing, under the signature, and its words stay in the log', async () => {
+    const lines: string[] = [];
+    const address = await port({
+      start: () => Promise.reject(new TypeError('x is undefined')),
+      log: { ...silent, error: (_facts, words) => lines.push(words) },
+    });
+    expect(await ask(address)).toEqual({
+      kind: 'refused',
+      words: 'The node met a defect; its log tells more',
+    });
+    expect(lines).toEqual(['a start met a defect: x is undefined']);
+  });
+
   test('another secret is told apart, and starts nothing', async () => {
     let starts = 0;
     const address = await port({
@@ -97,8 +110,12 @@ describe('the control port', () => {
       const answer = await post(address, body, { [signatureHeader]: signCall(secret, body) });
       expect(answer, body).toMatchObject({ status: 400, body: { error: { kind: 'malformed' } } });
     }
-    expect(await post(address, '{}')).toMatchObject({ status: 401, body: { error: { kind: 'secret' } } });
-    expect(await post(address, 'x'.repeat(20_000))).toMatchObject({ status: 413 });
+    // Who cannot sign does not learn the node's name.
+    expect(await post(address, '{}')).toMatchObject({
+      status: 401,
+      body: { node: '', error: { kind: 'secret' } },
+    });
+    expect(await post(address, 'x'.repeat(20_000))).toMatchObject({ status: 413, body: { node: '' } });
     const elsewhere = await fetch(`http://${address}/v1/health`);
     expect(elsewhere.status).toBe(404);
     await elsewhere.body?.cancel();

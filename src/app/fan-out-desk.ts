@@ -7,6 +7,7 @@ import { cancelRun } from '../coreapp/cancel-run.js';
 import { firstRunBrake } from '../coreapp/first-run-brake.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
+import { within } from '../webapp/deadline.js';
 import type { DeskAnswer, DeskHealth, RunDesk, StartAsked } from '../webapp/deps.js';
 import type { NodeCaller } from '../webapp/nodes/call-node.js';
 import { fanOut, type NodeList } from '../webapp/nodes/fan-out.js';
@@ -27,6 +28,8 @@ export type FanOutDeskDeps = {
 
 /** Of the time that a PUT has, what is kept for reading answers and writing its own. */
 const ownShareMs = 300;
+/** A database that does not answer must not use up the time of the nodes. */
+const listMs = 2_000;
 /** A node that has not answered by then is told as not reached. */
 const nodeDeadlineMs = 5_000;
 
@@ -61,7 +64,7 @@ export class FanOutDesk implements RunDesk {
   async #known(): Promise<readonly KnownNode[]> {
     const { nodes } = this.#deps;
     try {
-      return await nodes.read();
+      return await within(nodes.read(), listMs, 'list the nodes');
     } catch (error) {
       if (!(error instanceof StoreError) || nodes.seen.length === 0) throw error;
       return nodes.seen;

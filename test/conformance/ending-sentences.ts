@@ -214,6 +214,36 @@ export function endingSentences(inWorld: InWorld): void {
   );
 
   it(
+    'in the multi form the total is told once more, without a node, where that is wished',
+    inWorld(async (world) => {
+      await insertOld(world, 30);
+      const node = await registered(world);
+      const run = await plannedRun(world, node, { form: 'multi' });
+      await finish(world, run, node);
+      const ending = { outcome: 'complete', error: null, renderCallback, tell: true, summary: true } as const;
+      await world.store.ledger.end(run.id, ending);
+      await expectSound(world);
+      const whole = { messagesDeleted: 30, outcome: 'complete', error: null } as const;
+      expect((await world.outboxRows()).map((row) => row.body).sort(byText)).toEqual(
+        [node.name, null].map((name) => renderCallback({ node: name, ...whole })).sort(byText),
+      );
+    }),
+  );
+
+  it(
+    'in the single form nothing is told twice, whatever is wished',
+    inWorld(async (world) => {
+      await insertOld(world, 3);
+      const node = await registered(world);
+      const run = await plannedRun(world, node);
+      await finish(world, run, node);
+      const ending = { outcome: 'complete', error: null, renderCallback, tell: true, summary: true } as const;
+      await world.store.ledger.end(run.id, ending);
+      expect(await world.outboxRows()).toHaveLength(1);
+    }),
+  );
+
+  it(
     'a node that is asked after the end is told of its 0 once',
     inWorld(async (world) => {
       const { ledger } = world.store;
@@ -243,4 +273,8 @@ export function endingSentences(inWorld: InWorld): void {
       await expectSound(world);
     }),
   );
+}
+
+function byText(a: string, b: string): number {
+  return a.localeCompare(b);
 }

@@ -81,13 +81,41 @@ export function nodesSuite(makeWorld: (rows: number) => Promise<NodesWorld>): vo
     await world.oracle.expectInvariants();
   }
 
-  test('without a Coreapp a PUT says that there is none, and health shows none', async () => {
+  test('without a Coreapp a PUT says that there is none, health shows none, and a dry run tells all the same', async () => {
     const world = await makeWorld(1_000);
     const front = await webapp(world);
     const answer = await put(front);
     expect(answer.status).toBe(500);
     expect(answer.text).toContain('No Coreapp is registered');
     expect((await front.api('GET', '/v1/health')).body).toMatchObject({ health: {} });
+    const look = await front.api('PUT', '/v1/services/message/gc?dry_run=true');
+    expect(look.body).toMatchObject({
+      services: { message: { gc: { dry_run: { messages: world.eligible.size, exact: true } } } },
+    });
+    expect(await world.oracle.allKeys()).toEqual(world.before);
+  });
+
+  test('a run that a Webapp cancels is told as failed by every node, with the true counts', async () => {
+    const world = await makeWorld(60_000);
+    const front = await webapp(world);
+    const names = [await coreapp(world, 2), await coreapp(world, 3)].map(({ node }) => node);
+    const { run } = await put(front);
+    await until('something to be deleted', 20_000, async () =>
+      (await runOf(front, run)).messages_deleted > 0 ? true : null,
+    );
+    expect((await front.api('DELETE', '/v1/services/message/gc')).status).toBe(200);
+    await world.receiver.waitForAccepted(2, 60_000);
+    const told = world.receiver.accepted.map(outcomeOf);
+    expect(new Set(told.map(({ node }) => node))).toEqual(new Set(names));
+    for (const { status, errors } of told) {
+      expect(status).toBe('failed');
+      expect(errors).toEqual([{ code: 1014, details: 'Cancelled by admin' }]);
+    }
+    const gone = world.before.size - (await world.oracle.messages());
+    expect(told.reduce((sum, { messages_deleted: deleted }) => sum + deleted, 0)).toBe(gone);
+    expect(gone).toBeGreaterThan(0);
+    expect(gone).toBeLessThan(world.eligible.size);
+    await world.oracle.expectInvariants();
   });
 
   test('collect one table together and are told of one by one, whichever Webapp is asked', async () => {
@@ -102,11 +130,11 @@ export function nodesSuite(makeWorld: (rows: number) => Promise<NodesWorld>): vo
       expect(status).toBe(200);
       expect(nodes).toEqual(Object.fromEntries(names.map((name) => [name, { status: 'processing' }])));
     }
-    // Two PUTs at once may also come one after the other's run; then each names its own.
-    expect(second.run === first.run).toBe(second.joined === '1' || first.joined === '1');
-    const run = await ended(other, first.run);
-    expect(run).toMatchObject({ state: 'complete' });
-    if (second.run === first.run) await expectTold(world, first.run, names);
+    // Two PUTs at once make one run: one of them made it, the other joined it.
+    expect(second.run).toBe(first.run);
+    expect([first.joined, second.joined].filter((joined) => joined === '1')).toHaveLength(1);
+    expect(await ended(other, first.run)).toMatchObject({ state: 'complete' });
+    await expectTold(world, first.run, names);
 
     expect((await front.api('GET', '/v1/health')).body).toMatchObject({
       health: Object.fromEntries(
@@ -129,20 +157,14 @@ export function nodesSuite(makeWorld: (rows: number) => Promise<NodesWorld>): vo
     await doomed.kill();
     const survivor = cores.find((core) => core !== doomed) ?? doomed;
     const again = await put(front);
-    if (again.run === run) {
-      expect(again.nodes).toMatchObject({
-        [survivor.node]: { status: 'processing' },
-        [doomed.node.slice(0, doomed.node.indexOf(':'))]: {
-          errors: [
-            {
-              details: expect.stringMatching(
-                /^connect ECONNREFUSED .*\. Please check if wacore is running: 127/,
-              ),
-            },
-          ],
-        },
-      });
-    }
+    expect(again).toMatchObject({ status: 200, run, joined: '1' });
+    const refused = /^connect ECONNREFUSED .*\. Please check if wacore is running: 127/;
+    expect(again.nodes).toEqual({
+      [survivor.node]: { status: 'processing' },
+      [doomed.node.slice(0, doomed.node.indexOf(':'))]: {
+        errors: [{ code: 1014, title: 'Internal error', details: expect.stringMatching(refused) }],
+      },
+    });
     expect(await ended(front, run)).toMatchObject({ state: 'complete' });
     await expectTold(world, run, [doomed.node, survivor.node]);
   });

@@ -109,6 +109,8 @@ async function takeOne(
         .where('no', '=', seen.no)
         .where('fence', '=', seen.fence)
         .where('cursor_key', '=', seen.cursor_key)
+        // Its owner may have put its rest back meanwhile; the pivot and our own rest are cut from the end we saw.
+        .where('high_key', '=', seen.high_key)
         .where(canBeTaken(dialect, leaseMs))
         .executeTakeFirstOrThrow();
       mustBeOne(taken, 'the span was taken by another');

@@ -5,7 +5,7 @@ import { locks } from './locks.js';
 import { finishLook, slice } from './look-transactions.js';
 import { claim, outboxKey, recordDelivered, recordRefused } from './outbox-transactions.js';
 import { activeRun, keyOf, rowsOf } from './rows.js';
-import { end, plan, start, steer, type Walk } from './run-transactions.js';
+import { end, plan, replan, start, steer, type Walk } from './run-transactions.js';
 import { actorAt, dead, type Semantics, type Transactions } from './semantics.js';
 import { putBack, register, release, take } from './span-transactions.js';
 import { type Move, spent, type State, withActor } from './state.js';
@@ -27,6 +27,7 @@ export function movesOf(kind: Kind, walk: Walk, broken: Broken): (state: State) 
     finishLook,
     complete: end('complete', broken),
     cancel: end('failed', broken),
+    replan: replan(walk),
     pause: steer(true),
     resume: steer(false),
     register,
@@ -54,7 +55,8 @@ function nextOf(state: State, index: number, semantics: Semantics, broken: Broke
     case 'application':
       return at === 'gone' ? [] : [semantics.begin(state, index, at)];
     case 'cancel':
-    case 'pause': {
+    case 'pause':
+    case 'replan': {
       if (at === 'gone') return [];
       if (at === 'seen') return [semantics.begin(state, index, role)];
       if (at === 'paused') return [semantics.begin(state, index, 'resume')];

@@ -30,7 +30,10 @@ export const dbRules: Readonly<Record<string, DbRule>> = {
   'an ended run has no work open': (db, _runs, spans) =>
     spans.some((span) => isOpen(span) && runOf(db, span.run)?.state === 'ended'),
   'a complete run of one round was not cut short': (db, _runs, spans) =>
-    spans.some(({ run, state }) => state === 'closed' && runOf(db, run)?.outcome === 'complete'),
+    spans.some(({ run, state }) => {
+      const found = runOf(db, run);
+      return state === 'closed' && found?.outcome === 'complete' && found.round === 0;
+    }),
   'a walk that is done was walked to its end': (_db, _runs, spans) =>
     spans.some(({ kind, state, cursor, high }) => kind === 'walk' && state === 'done' && cursor !== high),
   'a leased span has its owner, boot, lease and fence': (_db, _runs, spans) =>

@@ -127,16 +127,53 @@ export function plan({ high, look }: Walk): Transaction {
       {
         kind: 'insert',
         quiet: true,
-        rows: (_view, { run = '' }) =>
-          (look ? (['walk', 'look'] as const) : (['walk'] as const)).map((kind, at) =>
-            newSpan({ run, no: at + 1, round: 0, kind, low: 0, high }),
-          ),
+        rows: (_view, { run = '' }) => firstSpans(run, 1, 0, { high, look }),
       },
     ],
     committed: idle,
     lost: idle,
     unsure: idle,
   };
+}
+
+/** The walk begins again (the table was rewritten): run row first, all open work closed, a round of its own. */
+export function replan({ high, look }: Walk): Transaction {
+  const made = look ? 2 : 1;
+  return {
+    statements: [
+      {
+        kind: 'update',
+        where: (row, vars) => row.t === 'run' && row.id === vars.run && row.state === 'running',
+        set: (row) => (row.t === 'run' ? { ...row, spans: row.spans + made, round: row.round + 1 } : row),
+        judge: ([run], vars) =>
+          run?.t === 'run'
+            ? { ...vars, newNo: run.spans + 1, round: run.round + 1 }
+            : { lost: 'the run has ended' },
+      },
+      closeSpans,
+      {
+        kind: 'insert',
+        quiet: true,
+        rows: (_view, { run = '', newNo = 0, round = 0 }) => firstSpans(run, newNo, round, { high, look }),
+      },
+    ],
+    committed: gone,
+    lost: gone,
+    unsure: gone,
+  };
+}
+
+/** Ends all open work by fence. */
+const closeSpans: Statement = {
+  kind: 'update',
+  where: (row, vars) => row.t === 'span' && row.run === vars.run && isOpen(row),
+  set: (row) => (row.t === 'span' ? { ...row, state: 'closed', fence: row.fence + 1 } : row),
+};
+
+function firstSpans(run: string, no: number, round: number, { high, look }: Walk) {
+  return (look ? (['walk', 'look'] as const) : (['walk'] as const)).map((kind, at) =>
+    newSpan({ run, no: no + at, round, kind, low: 0, high }),
+  );
 }
 
 /** T10, as src/storage/ledger/run-end.ts has it. */
@@ -148,11 +185,7 @@ export function end(outcome: 'complete' | 'failed', broken: Broken): Transaction
           read: (view, vars) =>
             spansOf(view, vars.run ?? '').some(isOpen) ? { lost: 'a span is still open' } : vars,
         }
-      : {
-          kind: 'update',
-          where: (row, vars) => row.t === 'span' && row.run === vars.run && isOpen(row),
-          set: (row) => (row.t === 'span' ? { ...row, state: 'closed', fence: row.fence + 1 } : row),
-        };
+      : closeSpans;
   return {
     statements: [
       {

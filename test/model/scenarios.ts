@@ -8,6 +8,7 @@ import {
   canceller,
   messages,
   planned,
+  replanner,
   post,
   restarted,
   run,
@@ -40,6 +41,7 @@ export const scenarios = {
   },
   'a batch against a cancel': {
     initial: world([...messages(2), ...planned('A', 2)], [...told, worker('a'), worker('b'), canceller], {
+      forgets: 1,
       takeOvers: 1,
     }),
     walk: byKey,
@@ -97,6 +99,12 @@ export const scenarios = {
     messages: 1,
     ends: ['A failed 0', 'B failed 0', 'A failed 0, B unfinished 0', 'A unfinished 0, B failed 0'],
   },
+  'a second PUT against the end that a worker makes': {
+    initial: world(messages(1), [asked('a', 'A'), asked('b', 'A'), asked('b', 'B'), worker('a')]),
+    walk: byKey,
+    messages: 1,
+    ends: ['A complete 1', 'B complete 1', 'A complete 1, B complete 0', 'A complete 0, B complete 1'],
+  },
   'two plans against a cancel': {
     initial: world(
       [...messages(2), ...run('A', 'requested')],
@@ -125,11 +133,40 @@ export const scenarios = {
     messages: 1,
     ends: ['A failed 0', 'A failed 1', 'A complete 1'],
   },
+  'a look and a next round, with a crash at any step': {
+    initial: world(
+      [...messages(1), ...planned('A', 2, true)],
+      [...told, worker('a'), worker('b'), application('move', 1)],
+      { crashes: 1 },
+    ),
+    walk: byBlocks,
+    messages: 1,
+    ends: ['A complete 1'],
+  },
+  'a look and a next round, with an answer to COMMIT lost': {
+    initial: world(
+      [...messages(1), ...planned('A', 2, true)],
+      [...told, worker('a'), worker('b'), application('move', 1)],
+      { lostCommits: 1 },
+    ),
+    walk: byBlocks,
+    messages: 1,
+    ends: ['A complete 1'],
+  },
+  'a walk that begins again, against batches and a cancel': {
+    initial: world(
+      [...messages(2), ...planned('A', 2, true)],
+      [...told, worker('a'), worker('b'), replanner, canceller],
+    ),
+    walk: byBlocks,
+    messages: 2,
+    ends: ['A failed 0', 'A failed 1', 'A failed 2', 'A complete 2'],
+  },
   'a restart against the former life of the node in a batch': {
     initial: world(
       [...messages(2), ...planned('A', 2), [keyOf.node('a'), { t: 'node', name: 'a', boot: 1 }]],
       [...told, worker('a'), restarted('a'), worker('b')],
-      { takeOvers: 1 },
+      { lostCommits: 1 },
     ),
     walk: byKey,
     messages: 2,
@@ -165,7 +202,8 @@ export const scenarios = {
     initial: world([...messages(2), ...planned('A', 2)], [...told, worker('a'), worker('b')], {
       crashes: 1,
       lostCommits: 1,
-      forgets: 1,
+      takeOvers: 1,
+      cuts: 1,
     }),
     walk: byKey,
     messages: 2,

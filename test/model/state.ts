@@ -102,7 +102,7 @@ export type OpenTransaction = {
 
 export type Actor = {
   readonly name: string;
-  readonly role: 'worker' | 'start' | 'cancel' | 'pause' | 'application' | 'post' | 'ghost';
+  readonly role: 'worker' | 'start' | 'cancel' | 'pause' | 'replan' | 'application' | 'post' | 'ghost';
   readonly node: string;
   readonly boot: number;
   readonly at: string;

@@ -100,6 +100,8 @@ export const answered = (node: string, request: string): Actor =>
     vars: { request, run: request },
   });
 export const canceller = actor('cancel', 'cancel', 'waiting');
+/** Somebody who found the table rewritten, at any time. */
+export const replanner = actor('replan', 'replan', 'waiting');
 export const steerer = actor('pause', 'pause', 'waiting');
 export const application = (does: 'hold' | 'move', message: number): Actor =>
   actor('application', `application at ${message}`, does, { vars: { no: message } });

@@ -30,7 +30,7 @@ export function workerMoves(state: State, index: number, semantics: Semantics, b
       if (vars.kind === 'look') return [readLook(state, vars, goes), ...forgets(state, goes)];
       const span = spanOf(state.db, vars.run, vars.no);
       const found = [begins('batch'), ...forgets(state, goes)];
-      if (vars.skip !== true && isHeldByApplication(state, span))
+      if (vars.skip !== true && isHeldByAnother(state, span))
         found.push(goes('meets a lock, and will skip', 'holding', { ...vars, skip: true }));
       if (
         state.budget.putBacks > 0 &&
@@ -79,7 +79,7 @@ function whatToDo(state: State, actor: Actor, goes: Goes, broken: Broken): Move[
     if (isEarly && (state.budget.takeOvers === 0 || span.owner === actor.node)) return [];
     const seen = { run: run.id, no: span.no, fence: span.fence, kind: span.kind, round: span.round };
     const bounds = { cursor: span.cursor, high: span.high };
-    const isInVain = span.kind === 'parked' && isHeldByApplication(state, span);
+    const isInVain = span.kind === 'parked' && isHeldByAnother(state, span);
     if (isInVain && state.budget.retries === 0) return [];
     const due = isInVain ? spent(state, 'retries') : state;
     const after = isEarly ? spent(due, 'takeOvers') : due;
@@ -104,12 +104,15 @@ function forgets(state: State, goes: Goes): Move[] {
   return state.budget.forgets > 0 ? [goes('forgets its span', 'idle', {}, spent(state, 'forgets'))] : [];
 }
 
-/** An application's transaction has a message of the next batch locked: the batch is rolled back, and skips it then. */
-function isHeldByApplication({ db, actors }: State, span: SpanRow | undefined): boolean {
+/**
+ * Another transaction, perhaps one whose owner is gone, has a message of the span locked: the batch is rolled back,
+ * and skips it then.
+ */
+function isHeldByAnother({ db, actors }: State, span: SpanRow | undefined): boolean {
   if (span === undefined) return false;
   return actors.some(
     ({ role, tx }) =>
-      role === 'application' &&
+      (role === 'application' || role === 'ghost') &&
       tx !== null &&
       Object.keys(tx.own).some((key) => {
         const row = db.get(key);

@@ -358,5 +358,17 @@ export const mutants = [
     test: resume,
     tests: 'ends on another server than it began on',
   },
+  {
+    name: 'a take-over does not compare the end of the span',
+    changes: [
+      {
+        file: 'src/storage/ledger/span-take.ts',
+        from: ".where('high_key', '=', seen.high_key)",
+        to: ".where('high_key', '<>', '')",
+      },
+    ],
+    test: 'test/race/take-over.test.ts',
+    tests: 'is lost when the owner puts the rest back',
+  },
   ...mappingMutants,
 ];

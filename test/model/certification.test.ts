@@ -1,0 +1,3 @@
+import { exploreEveryScenario } from './every-scenario.js';
+
+exploreEveryScenario('certification');

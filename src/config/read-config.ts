@@ -35,13 +35,16 @@ const notYet = {
 
 /**
  * A misspelt MESSAGE_GC_RETENTION would mean a retention of 0. Kubernetes gives every container of a namespace the
- * variables of a Service named message-gc (MESSAGE_GC_SERVICE_HOST, MESSAGE_GC_PORT_9090_TCP, …): those are no options.
+ * variables of the Services there: of one named message-gc-webapp MESSAGE_GC_WEBAPP_SERVICE_HOST,
+ * MESSAGE_GC_WEBAPP_PORT_9090_TCP, … Those are no options, and known by the host that comes with each Service.
  */
-function isKnown(name: string): boolean {
+function isKnown(name: string, env: Environment): boolean {
   return (
     Object.values<Option>(options).some((option) => option.env === name) ||
     name in notYet ||
-    /^MESSAGE_GC_(?:SERVICE_|PORT(?:_|$))/.test(name)
+    [...name.matchAll(/_(?:SERVICE_|PORT(?:_|$))/g)].some(
+      ({ index }) => env[`${name.slice(0, index)}_SERVICE_HOST`] !== undefined,
+    )
   );
 }
 
@@ -78,7 +81,7 @@ export function readConfig(
 
   const store = readStore({ env, given, problems, useMapping: read.useMapping !== false });
   for (const name of Object.keys(env)) {
-    if (name.startsWith('MESSAGE_GC_') && !isKnown(name))
+    if (name.startsWith('MESSAGE_GC_') && !isKnown(name, env))
       problems.push(`${name} is no option; "message-gc config" lists them all`);
   }
   const nodeId = given('nodeId');

@@ -155,9 +155,23 @@ describe('the configuration', () => {
     expect(refused).not.toMatch(/s3cret|whsec_x/);
   });
 
-  test('is not disturbed by what Kubernetes puts there for a Service named message-gc', () => {
-    const given = { MESSAGE_GC_SERVICE_HOST: '10.0.0.1', MESSAGE_GC_PORT: 'tcp://10.0.0.1:9090' };
-    expect(readConfig({ ...given, MESSAGE_GC_PORT_9090_TCP_PORT: '9090' }).listen.port).toBe(9090);
+  test.each(['MESSAGE_GC', 'MESSAGE_GC_WEBAPP'])(
+    'is not disturbed by what Kubernetes puts there for a Service: %s',
+    (service) => {
+      const given = {
+        [`${service}_SERVICE_HOST`]: '10.0.0.1',
+        [`${service}_SERVICE_PORT_HTTP`]: '9090',
+        [`${service}_PORT`]: 'tcp://10.0.0.1:9090',
+        [`${service}_PORT_9090_TCP_PORT`]: '9090',
+      };
+      expect(readConfig(given).listen.port).toBe(9090);
+    },
+  );
+
+  test('a misspelt option that looks like a part of a Service is refused where there is no such Service', () => {
+    expect(() => readConfig({ MESSAGE_GC_LISTEN_PORT: '9091' })).toThrow(
+      'MESSAGE_GC_LISTEN_PORT is no option',
+    );
   });
 
   test('WA_APP_MULTICONNECT=0 is a single instance', () => {

@@ -55,9 +55,30 @@ export interface Ledger {
   nodes(withinMs: number): Promise<readonly KnownNode[]>;
   /** Who holds the rows that a run skipped, in words ("session 4711 (app@10.0.0.5, idle in transaction)"); null when unknown. */
   lockHolders(run: Run, policy: Policy): Promise<string | null>;
+  /**
+   * Before a node of a cluster does anything: whether the store is its cluster's. It becomes that if it was nobody's, or
+   * another's with which nothing is going on. Nodes whose last heartbeat is younger than `liveMs` are alive.
+   */
+  joinCluster(fingerprintOf: FingerprintOf, liveMs: number): Promise<ClusterAnswer>;
   /** T13: removes old runs and delivered callbacks, at most `limit` rows a call; returns how many. */
   forget(olderThanDays: number, limit: number): Promise<number>;
 }
+
+/** 16 hex that are the same for every node of a cluster (core/cluster.ts); `storeId`: 32 hex, made with the ledger. */
+export type FingerprintOf = (storeId: string) => string;
+
+export type ClusterAnswer =
+  | { readonly kind: 'joined' }
+  /** It was another cluster's, `before`, and idle. */
+  | { readonly kind: 'adopted'; readonly before: string }
+  /** It is another cluster's, and in use. Nothing was written. */
+  | ({ readonly kind: 'foreign' } & ClusterObstacles);
+/** What is going on in a store: nodes that live, the unfinished run, callbacks that wait. */
+export type ClusterObstacles = {
+  readonly nodes: readonly string[];
+  readonly run: string | null;
+  readonly callbacks: number;
+};
 
 /**
  * How much of a span a worker keeps: at most `units`, and at most `share` (0 to 1) of what is left of it, so that

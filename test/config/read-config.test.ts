@@ -19,10 +19,10 @@ function file(name: string): string {
   return path;
 }
 
-/** The words of the refusal; fails when there is none. */
+/** The words with which `serve` without a role refuses; fails when there are none. */
 function wordsFor(env: Environment): string {
   try {
-    readConfig(env);
+    readConfig(env, { role: null });
   } catch (error) {
     if (error instanceof Refusal && error.reason === 'configuration') return error.message;
     throw error;

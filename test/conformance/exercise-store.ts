@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { clusterSentences } from './cluster-sentences.js';
 import { endingSentences } from './ending-sentences.js';
 import { homeSentences } from './home-sentences.js';
 import { outboxSentences } from './outbox-sentences.js';
@@ -37,6 +38,7 @@ export function exerciseStore(
     describe('sweep', () => sweepSentences(inWorld));
     describe('ending', () => endingSentences(inWorld));
     describe('outbox', () => outboxSentences(inWorld));
+    describe('cluster', () => clusterSentences(inWorld));
     describe('home', () => homeSentences(inWorld));
     describe('a whole run', () => wholeRunSentences(makeWorld, options.worlds));
   });

@@ -21,6 +21,7 @@ export async function mariadbWorld(store: Store, client: MariadbClient): Promise
   const { server } = await store.prepare({ migrate: false });
   for (const table of emptied) await ask(`DELETE FROM ${table}`);
   await ask(`DELETE FROM message_gc_setting WHERE name <> 'own_tables'`);
+  await ask('UPDATE message_gc_ledger SET cluster = NULL');
   const count = async (sql: string): Promise<number> => Number((await ask<{ n: number }>(sql))[0]?.n ?? 0);
   return {
     store,
@@ -74,6 +75,10 @@ export async function mariadbWorld(store: Store, client: MariadbClient): Promise
       await ask(
         'UPDATE message_gc_outbox SET claimed_until = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE claimed_until IS NOT NULL',
       );
+    },
+    async cluster() {
+      const [row] = await ask<{ cluster: string | null }>('SELECT cluster FROM message_gc_ledger');
+      return row?.cluster ?? null;
     },
     outboxRows: () =>
       ask<OutboxRecord>('SELECT id, run, node, state, body FROM message_gc_outbox ORDER BY run, node'),

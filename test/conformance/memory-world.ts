@@ -53,6 +53,9 @@ export async function createMemoryWorld(): Promise<World> {
         if (row.claimedUntil !== null) row.claimedUntil = clock.now().getTime() - 1;
       }
     },
+    async cluster() {
+      return tables.ledger.cluster;
+    },
     async outboxRows() {
       return [...tables.outbox.values()].map(({ id, run, node, state, body }) => ({
         id,

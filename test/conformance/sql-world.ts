@@ -22,6 +22,7 @@ export async function sqlWorld(store: Store, query: Query): Promise<World> {
   const { server } = await store.prepare({ migrate: false });
   await ask(emptied);
   await ask(`DELETE FROM message_gc.setting WHERE name <> 'own_tables'`);
+  await ask('UPDATE message_gc.ledger SET cluster = NULL');
   const count = async (sql: string): Promise<number> => {
     const [row] = await ask<{ n: number }>(sql);
     return row?.n ?? 0;
@@ -79,6 +80,10 @@ export async function sqlWorld(store: Store, query: Query): Promise<World> {
         `UPDATE message_gc.outbox SET claimed_until = clock_timestamp() - interval '1 second'
          WHERE claimed_until IS NOT NULL`,
       );
+    },
+    async cluster() {
+      const [row] = await ask<{ cluster: string | null }>('SELECT cluster FROM message_gc.ledger');
+      return row?.cluster ?? null;
     },
     outboxRows: () => ask('SELECT id, run, node, state, body FROM message_gc.outbox ORDER BY run, node'),
     async invariants() {

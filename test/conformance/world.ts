@@ -28,6 +28,8 @@ export type World = {
   expireLease(span: Span): Promise<void>;
   /** Makes every claim of a callback run out now, as if its sender had died. */
   expireClaims(): Promise<void>;
+  /** The fingerprint that the ledger keeps. */
+  cluster(): Promise<string | null>;
   outboxRows(): Promise<readonly OutboxRecord[]>;
   /** Violations of the protocol's invariants (one run, exact tallies, spans without gaps, everyone told once), in words; empty when all is well. Asked after every step. */
   invariants(): Promise<readonly string[]>;

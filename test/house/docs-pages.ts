@@ -74,7 +74,7 @@ export function brokenLinks({ path, text }: Page): readonly string[] {
 /** Files and folders of the project that a text names and that are not there. `dist/` is made by the build. */
 export function missingPaths({ path, text }: Page): readonly string[] {
   const named =
-    text.match(/(?<![\w./-])(?:src|test|bench|scripts|bin|docs|\.ci)\/[\w./-]*[\w]/g) ??
+    text.match(/(?<![\w./-])(?:src|test|bench|scripts|bin|docs|examples|\.ci)\/[\w./-]*[\w]/g) ??
     /* nothing named */ [];
   return [...new Set(named)]
     .filter((name) => !existsSync(join(root, name)))

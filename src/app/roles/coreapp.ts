@@ -3,6 +3,7 @@ import type { Config } from '../../config/read-config.js';
 import { newId, nodeName } from '../../core/node-name.js';
 import { policyHash } from '../../core/policy.js';
 import { createControlServer } from '../../coreapp/control-server.js';
+import { joinClusterOrRefuse } from '../cluster.js';
 import { policyOf } from '../policy.js';
 import { Workshop } from '../workshop.js';
 import type { Base, ServedRole } from './role.js';
@@ -43,7 +44,11 @@ export async function coreappRole(base: Base): Promise<ServedRole> {
       const url = `http://${formatAddress(bound)}`;
       return { url, facts: { control: url, node: node.name, dialled: node.address } };
     },
-    begin: (engine) => workshop.begin(node, engine),
+    async begin(engine) {
+      // Before the node's row is there, which would keep the cluster that is at home here from its own.
+      await joinClusterOrRefuse(base, secretOf(config));
+      await workshop.begin(node, engine);
+    },
     closing: [
       ['the control port', () => control.close()],
       ['the workers', () => workshop.stopWork()],

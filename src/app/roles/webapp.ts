@@ -4,6 +4,7 @@ import { paces } from '../../core/pace.js';
 import { createNodeCaller } from '../../webapp/nodes/call-node.js';
 import { NodeList } from '../../webapp/nodes/fan-out.js';
 import { renderCallback } from '../../wire/callback-body.js';
+import { joinClusterOrRefuse } from '../cluster.js';
 import { FanOutDesk } from '../fan-out-desk.js';
 import { createFront, secureDoor } from '../front.js';
 import { policyOf } from '../policy.js';
@@ -26,7 +27,10 @@ export async function webappRole(base: Base): Promise<ServedRole> {
   // Callbacks are sent by the Coreapps, which look for due ones themselves.
   const front = await createFront({ ...base, desk, settingsChanged: () => undefined });
   return {
-    secure: () => secureDoor(config, store),
+    async secure() {
+      await joinClusterOrRefuse(base, secretOf(config));
+      await secureDoor(config, store);
+    },
     async listen() {
       const url = `http://${formatAddress(await front.listen(config.listen))}`;
       return { url, facts: { http: url } };

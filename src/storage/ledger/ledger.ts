@@ -1,5 +1,6 @@
 import type { Ledger } from '../../core/ports.js';
 import type { Bounds } from './bounds.js';
+import { joinCluster } from './cluster.js';
 import type { Dialect } from './dialect.js';
 import { hasCollected } from './has-collected.js';
 import { forgetOld } from './history.js';
@@ -43,6 +44,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     run: (id) => findRun(dialect, shares, id),
     nodes: (withinMs) => liveNodes(dialect, withinMs),
     lockHolders,
+    joinCluster: (fingerprintOf, liveMs) => joinCluster(dialect, fingerprintOf, liveMs),
     forget: (olderThanDays, limit) => forgetOld(dialect, olderThanDays, limit),
   };
 }

@@ -1,6 +1,7 @@
 import { nameOf, ownMapping } from '../../core/mapping.js';
 import type { Store } from '../../core/ports.js';
 import { systemClock, type Clock } from '../../kit/clock.js';
+import { createCluster } from './cluster.js';
 import { createHistory } from './history.js';
 import { createHolds } from './holds.js';
 import { createHome } from './home.js';
@@ -28,6 +29,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
       ...createRuns(tables, clock),
       ...createSpans(tables, clock),
       ...createHistory(tables, clock, dependentName),
+      ...createCluster(tables, clock),
     },
     sweep: createSweep(tables, clock, dependentName),
     planner: createPlanner(tables, clock),

@@ -1,3 +1,4 @@
+import { newId } from '../../core/node-name.js';
 import type { Policy } from '../../core/policy.js';
 import type { HoldEntry, User } from '../../core/ports.js';
 import type { Outcome, Plan, RunForm, RunState, SpanKind } from '../../core/run.js';
@@ -9,6 +10,7 @@ import type { ApplicationSettings } from '../../core/settings.js';
  * Times are milliseconds of the given clock.
  */
 export type Tables = {
+  readonly ledger: { readonly storeId: string; cluster: string | null };
   readonly messages: Map<number, MessageRow>;
   readonly nodes: Map<string, NodeRow>;
   /** In the order in which the runs were made. */
@@ -120,6 +122,7 @@ export const memoryServer = 'memory';
 
 export function createTables(): Tables {
   return {
+    ledger: { storeId: newId(), cluster: null },
     messages: new Map(),
     nodes: new Map(),
     runs: new Map(),

@@ -9,6 +9,7 @@ import { commitOfBatch, PgProxy } from './pg-proxy.js';
 import { MariadbProxy, mariadbStatements } from './mariadb-proxy.js';
 import type { Environment } from './processes.js';
 import type { Receiver } from './receiver.js';
+import { slowRoute } from './slow-route.js';
 import { until } from './wait.js';
 import { closeAll } from './world.js';
 
@@ -104,6 +105,8 @@ export type ClusterWish = {
   readonly databaseUrl: string;
   readonly receiver: Receiver;
   readonly door: (databaseUrl: string) => Promise<Door>;
+  /** How late each answer of the database arrives at a node. */
+  readonly slowMs?: number;
   /** Settings beside the webhook, as PATCH takes them. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: Environment;
@@ -135,7 +138,9 @@ export async function clusterWorld(wish: ClusterWish): Promise<ClusterWorld> {
     await closeAll([...closers, ...members.map((member) => () => member.instance.close())]);
   });
   const start = async (role: Role, number: number): Promise<Member> => {
-    const door = await wish.door(wish.databaseUrl);
+    const route = await slowRoute(wish.databaseUrl, wish.slowMs ?? 0);
+    closers.push(() => route.close());
+    const door = await wish.door(route.url);
     closers.push(() => door.close());
     const own = { COREAPP_HOSTNAME: `wacore${number}`, MESSAGE_GC_NODE_ID: idOf(number) };
     const env = {

@@ -80,6 +80,14 @@ export function planOf(seed: number, wish: PlanWish): readonly Fault[] {
   return faults.toSorted((a, b) => a.share - b.share);
 }
 
+/** One fault as a line of the log has it. */
+export function wordsOf({ kind, share, which, ...how }: Fault): string {
+  const rest = Object.entries(how).map(
+    ([name, value]) => ` ${name}=${typeof value === 'number' ? Math.round(value) : value}`,
+  );
+  return `${Math.round(share * 100)} % ${kind} ${which}${rest.join('')}`;
+}
+
 /** A small seeded generator. */
 function generator(seed: number): () => number {
   let state = seed >>> 0;

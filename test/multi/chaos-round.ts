@@ -4,7 +4,7 @@ import { clusterWorld, type ClusterWorld, type Member } from '../harness/cluster
 import { within } from '../harness/wait.js';
 import type { Ground } from './chaos-ground.js';
 import { expectTold, type Told, waitUntilTold } from './chaos-told.js';
-import { type Fault, planOf } from './chaos-plan.js';
+import { type Fault, planOf, wordsOf } from './chaos-plan.js';
 import { type Server, Strikes } from './chaos-strike.js';
 import { Writer } from './chaos-writer.js';
 
@@ -27,12 +27,15 @@ const size = { coreapps: 4, webapps: 2 } as const;
 export async function chaosRound(ground: Ground, wish: RoundWish): Promise<RoundNews> {
   const server = wish.server ?? null;
   const plan = planOf(wish.seed, { ...size, long: wish.long, serverCrashes: server !== null });
+  console.log(`seed ${wish.seed}: ${plan.map(wordsOf).join('; ')}`);
   const { oracle, receiver, databaseUrl, door } = ground;
   const cluster = await clusterWorld({
     ...size,
     databaseUrl,
     receiver,
     door,
+    // Long enough a run for all of the faults.
+    slowMs: 10,
     // Small, so that the lease is as short as it can be (15 s) and a dead node is told from a slow one soon.
     settings: { heartbeat_interval: 1, unhealthy_interval: 5 },
   });
@@ -47,7 +50,10 @@ export async function chaosRound(ground: Ground, wish: RoundWish): Promise<Round
   const told: Told = { answered: new Map(), deliveries: receiver };
   const from = performance.now();
   const run = await firstPut(cluster, told);
-  const strikes = new Strikes(cluster, server, (webapp) => put(webapp, told));
+  const strikes = new Strikes(cluster, server, async (webapp) => {
+    const named = await put(webapp, told);
+    return named === null ? null : named === run ? 'that joined' : 'that began another run';
+  });
   const gone = async () => before.size + writer.inserted.size - (await oracle.messages());
   await strikeAll(plan, strikes, async () => {
     const isAlone = (await cluster.ask(`/v1/services/message/gc/${run}`)).text.includes('"ended_at":null');
@@ -83,27 +89,26 @@ export async function chaosRound(ground: Ground, wish: RoundWish): Promise<Round
 /** Both Webapps are asked at once, and both must name one run with all of its nodes. */
 async function firstPut(cluster: ClusterWorld, told: Told): Promise<string> {
   const answers = await Promise.all(cluster.webapps.map((webapp) => put(webapp, told)));
-  expect(answers).toEqual(cluster.webapps.map(() => true));
-  const runs = [...told.answered.keys()];
-  expect(runs, 'runs that two PUTs at once were answered with').toHaveLength(1);
-  expect([...(told.answered.get(runs[0] ?? '') ?? [])].toSorted()).toEqual(
+  const run = answers[0] ?? '';
+  expect(answers, 'runs that PUTs at once were answered with').toEqual(cluster.webapps.map(() => run));
+  expect([...(told.answered.get(run) ?? [])].toSorted()).toEqual(
     cluster.coreapps.map(({ instance }) => instance.node).toSorted(),
   );
-  return runs[0] ?? '';
+  return run;
 }
 
-/** True when it was answered 200; then the run and the nodes that say that they work on it are kept. */
-async function put(webapp: Member, told: Told): Promise<boolean> {
+/** The run that the answer names, null when it is not 200. What nodes say that they work on it is kept. */
+async function put(webapp: Member, told: Told): Promise<string | null> {
   const path = '/v1/services/message/gc';
   // A Webapp that is killed in the middle of it, or that has lost the database, owes no answer.
   const answer = await webapp.instance.api('PUT', path).catch(() => null);
-  if (answer?.status !== 200) return false;
+  if (answer?.status !== 200) return null;
   const run = String(answer.headers['x-request-id']);
   const { gc } = (answer.body as PutBody).services.message;
   const nodes = told.answered.get(run) ?? new Set<string>();
   for (const [name, entry] of Object.entries(gc)) if (entry.status === 'processing') nodes.add(name);
   told.answered.set(run, nodes);
-  return true;
+  return run;
 }
 
 type PutBody = {

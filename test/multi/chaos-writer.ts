@@ -10,7 +10,7 @@ type Transaction = {
   readonly number: number;
   readonly random: () => number;
   /** Placeholders are `?`; answers the rows affected. */
-  write(sql: string, values: readonly unknown[]): Promise<number>;
+  readonly write: (sql: string, values: readonly unknown[]) => Promise<number>;
 };
 
 /** An application of either family, reduced to what the writer needs. */

@@ -13,7 +13,7 @@ const firstSeed = Number(process.env['CHAOS_SEED'] ?? '1');
 const long = process.env['CHAOS_LONG'] === '1';
 /** Every so many rounds of the long form the server crashes too. */
 const crashEvery = 5;
-const rows = long ? 60_000 : 24_000;
+const rows = long ? 60_000 : 30_000;
 const timeout = long ? 400_000 : 120_000;
 
 const seeds = Array.from({ length: rounds }, (_, at) => firstSeed + at);

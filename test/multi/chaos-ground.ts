@@ -17,6 +17,8 @@ export type Ground = {
   readonly databaseUrl: string;
   readonly oracle: Oracle;
   readonly receiver: Receiver;
+  /** How late answers arrive at the nodes: so that a run lasts for several seconds. */
+  readonly slowMs: number;
   readonly door: (databaseUrl: string) => Promise<Door>;
   readonly hand: (number: number) => Hand;
 };
@@ -31,6 +33,7 @@ export async function postgresGround(rows: number, databaseUrl?: string): Promis
     databaseUrl: url,
     oracle: new Oracle(asker),
     receiver: await receiving(),
+    slowMs: 25,
     door: postgresDoor,
     hand: (number) => {
       const application = new Application(url, number);
@@ -50,6 +53,7 @@ export async function mariadbGround(rows: number): Promise<Ground> {
     databaseUrl: url,
     oracle,
     receiver: await receiving(),
+    slowMs: 10,
     door: mariadbDoor,
     hand: (number) => {
       const application = new MariadbApplication(url, number);

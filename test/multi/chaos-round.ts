@@ -35,7 +35,7 @@ export async function chaosRound(ground: Ground, wish: RoundWish): Promise<Round
     receiver,
     door,
     // Long enough a run for all of the faults.
-    slowMs: 10,
+    slowMs: ground.slowMs,
     // Small, so that the lease is as short as it can be (15 s) and a dead node is told from a slow one soon.
     settings: { heartbeat_interval: 1, unhealthy_interval: 5 },
   });

@@ -1,7 +1,7 @@
 import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { newId, passingNodeName } from '../core/node-name.js';
-import { paces } from '../core/pace.js';
+import { mostWorkers, paces } from '../core/pace.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
@@ -50,7 +50,12 @@ export async function runInForeground(
   options: ForegroundOptions,
 ): Promise<ForegroundEnd> {
   const pace = paces[config.profile];
-  const store = openStore({ database: config.database, workers: pace.workers, log });
+  const store = openStore({
+    database: config.database,
+    workers: mostWorkers,
+    signals: config.signalSources,
+    log,
+  });
   const bell = new Bell();
   try {
     const facts = await prepareOrRefuse(store, config, true);
@@ -63,6 +68,8 @@ export async function runInForeground(
       form: 'single',
       policy: policyOf(config),
       pace,
+      choices: config.signalChoices,
+      gates: [],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,

@@ -70,6 +70,8 @@ export class Workshop {
       form,
       policy,
       pace: paces[config.profile],
+      choices: config.signalChoices,
+      gates: [],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,

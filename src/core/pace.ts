@@ -1,11 +1,12 @@
 import { jittered } from '../kit/backoff.js';
-import type { Reason } from './run-view.js';
+import type { Reason } from './reason.js';
 
 /**
- * How hard a run may work: the share of time that a worker is busy, and the number of workers. One signal for now,
- * the duty cycle of the profile; each further signal lowers the duty and puts its own name into the reason.
+ * How hard a run may work when the database is well: the share of time that a worker is busy, and the number of
+ * workers. The signals lower it (core/pressure.ts).
  */
 export type Pace = {
+  readonly name: 'gentle' | 'balanced' | 'full';
   /** Share of the time in batches, above 0 to 1. */
   readonly duty: number;
   readonly workers: number;
@@ -13,11 +14,14 @@ export type Pace = {
 
 /** `gentle` leaves the application half of the time; `full` is for windows in which nobody else works. */
 export const paces = {
-  gentle: { duty: 0.5, workers: 1 },
-  balanced: { duty: 0.8, workers: 1 },
-  full: { duty: 1, workers: 2 },
+  gentle: { name: 'gentle', duty: 0.5, workers: 1 },
+  balanced: { name: 'balanced', duty: 0.8, workers: 1 },
+  full: { name: 'full', duty: 1, workers: 2 },
 } as const satisfies Record<string, Pace>;
-export type PaceName = keyof typeof paces;
+export type PaceName = Pace['name'];
+export const paceNames = Object.keys(paces) as readonly PaceName[];
+/** Of any profile: it can be changed while a run is on. */
+export const mostWorkers = Math.max(...Object.values(paces).map((pace) => pace.workers));
 
 /** A pause longer than this would look like a hang, and eat into the lease. Jitter comes on top. */
 const longestRestMs = 5_000;

@@ -3,6 +3,7 @@ import { policyHash } from '../core/policy.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Run } from '../core/run.js';
 import type { LiveProgress } from '../core/run-view.js';
+import { mostWorkers } from '../core/pace.js';
 import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
@@ -10,13 +11,12 @@ import { cancelRun } from './cancel-run.js';
 import type { CoreappDeps } from './deps.js';
 import { type Braked, firstRunBrake } from './first-run-brake.js';
 import { RunInHand } from './run-in-hand.js';
+import { VitalSigns } from './vital-signs.js';
 import { type Workplace, workOnce } from './worker.js';
 
 /** An idle worker wakes by bell (a start, or a heartbeat that saw a run); this is only the longest it sleeps. */
 const longestIdleMs = 60_000;
 const leastLeaseMs = 15_000;
-/** A handful of small reads; often enough for an estimate after a few seconds. */
-const shareEveryMs = 1_000;
 
 export type RunRequest = {
   readonly requestId: string;
@@ -37,6 +37,7 @@ export class Coreapp implements Service {
   readonly #loops: Promise<void>[] = [];
   readonly #place: Workplace;
   readonly #policyHash: string;
+  readonly #vitalSigns: VitalSigns;
   #hand: RunInHand | null = null;
   #leaseMs = 30_000;
   #heartbeatMs = 5_000;
@@ -55,12 +56,19 @@ export class Coreapp implements Service {
       },
     };
     this.#policyHash = policyHash(deps.policy);
+    this.#vitalSigns = new VitalSigns({
+      ...deps,
+      liveMs: () => this.#leaseMs,
+      onPaceChanged: () => this.wake(),
+    });
     this.#place = {
       deps: this.#deps,
       signal: this.#stopping.signal,
       leaseMs: () => this.#leaseMs,
       handOf: (run) => this.#handOf(run),
+      beginWatch: (hand) => this.#vitalSigns.begin(hand),
       planning: { current: null },
+      watching: { current: null },
       rowsLeft: () => (deps.maxRows === null ? Number.POSITIVE_INFINITY : deps.maxRows - this.#removed),
     };
   }
@@ -69,8 +77,16 @@ export class Coreapp implements Service {
   async start(): Promise<void> {
     await this.#readIntervals();
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
-    this.#loops.push(this.#heartbeats(), this.#noteShares());
-    const workers = this.#deps.engine.sessions === 1 ? 1 : this.#deps.pace.workers;
+    const { signal } = this.#stopping;
+    const drop = (hand: RunInHand): void => {
+      if (this.#hand === hand) this.#hand = null;
+    };
+    this.#loops.push(
+      this.#heartbeats(),
+      this.#vitalSigns.keepWatch(() => this.#hand, drop, signal),
+    );
+    // As many as any profile has: it can be changed while a run is on, and who is not needed waits.
+    const workers = this.#deps.engine.sessions === 1 ? 1 : Math.max(mostWorkers, this.#deps.pace.workers);
     for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
   }
 
@@ -133,9 +149,8 @@ export class Coreapp implements Service {
 
   #handOf(run: Run): RunInHand {
     if (this.#hand?.id === run.id) return this.#hand;
-    const { engine, clock, pace } = this.#deps;
-    const targetMs = pace.duty >= 1 ? engine.batchTargetMs.alone : engine.batchTargetMs.gentle;
-    this.#hand = new RunInHand(run.id, clock, run.maxRate, targetMs);
+    const { engine, clock, pace, choices } = this.#deps;
+    this.#hand = new RunInHand(run, { clock, pace, choices, batchTargetMs: engine.batchTargetMs });
     return this.#hand;
   }
 
@@ -178,19 +193,6 @@ export class Coreapp implements Service {
       } catch (error) {
         log.warn({ node: node.name }, `the heartbeat was not written: ${wordsOf(error)}`);
       }
-    }
-  }
-
-  /** How far the run in hand is, for the estimate of its end. Nothing depends on it, so trouble is not its business. */
-  async #noteShares(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await sleep(shareEveryMs, signal);
-      const hand = this.#hand;
-      if (hand === null || signal.aborted) continue;
-      const view = await this.#deps.store.ledger.run(hand.id).catch(() => null);
-      hand.progress.reached(view?.share ?? null);
-      if (view !== null && view.endedAt !== null && this.#hand === hand) this.#hand = null;
     }
   }
 

@@ -5,6 +5,7 @@ import { jittered } from '../kit/backoff.js';
 import { sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
 import { completeRun, failRun, failureWords } from './finish-run.js';
+import { whyHeldBack } from './held-back.js';
 import { mayWorkOn, planRun } from './plan-run.js';
 import type { RunInHand } from './run-in-hand.js';
 import { sweepSpan } from './sweep-span.js';
@@ -23,8 +24,11 @@ export type Workplace = {
   readonly leaseMs: () => number;
   /** The run in hand, made at its first sight. */
   readonly handOf: (run: Run) => RunInHand;
+  /** Before the first batch: the database's health is watched from here on. */
+  readonly beginWatch: (hand: RunInHand) => Promise<void>;
   /** Only one worker of a node plans; the others wait for it. */
   readonly planning: { current: Promise<void> | null };
+  readonly watching: { current: Promise<void> | null };
   readonly rowsLeft: () => number;
 };
 
@@ -34,6 +38,9 @@ export async function workOnce(place: Workplace, worker: number): Promise<'idle'
   const run = await deps.store.ledger.active();
   if (run === null) return 'idle';
   const hand = place.handOf(run);
+  hand.obey(run);
+  // More workers than the profile has: they wait for another one.
+  if (worker > 0 && worker >= hand.pace.workers) return 'idle';
   try {
     await workOn(place, run, hand, worker);
   } catch (error) {
@@ -57,12 +64,22 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
     return place.planning.current;
   }
   if (run.paused || place.rowsLeft() <= 0) {
-    hand.because('paused');
+    hand.heldBack({ code: 'paused', signal: null, value: null, limit: null });
     await sleep(500, signal);
     return;
   }
   const plan = run.plan;
   if (plan === null) return;
+  place.watching.current ??= place.beginWatch(hand).finally(() => {
+    place.watching.current = null;
+  });
+  await place.watching.current;
+  const closed = whyHeldBack(deps, hand);
+  if (closed !== null) {
+    hand.heldBack(closed);
+    await sleep(500, signal);
+    return;
+  }
   const size = hand.sizeOf(worker, plan.walk);
   const ageMs = deps.clock.now().getTime() - run.madeAt.getTime();
   const chunk = chunkOf({
@@ -70,7 +87,7 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
     unitsPerSecond: hand.unitsPerSecond,
     runAgeMs: ageMs,
     // Half of an equal part: the last chunks shrink, and the workers finish together.
-    workers: deps.pace.workers === 1 ? 1 : deps.pace.workers * 2,
+    workers: hand.pace.workers === 1 ? 1 : hand.pace.workers * 2,
   });
   const taken = await deps.store.ledger.take(run, deps.node, chunk, place.leaseMs());
   switch (taken.kind) {

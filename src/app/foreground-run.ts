@@ -32,6 +32,8 @@ export type ForegroundEnd = {
   readonly reason: ExitReason;
   readonly run: RunView;
   readonly joined: boolean;
+  /** An older run that was unfinished, and ended as failed because the policy or the server has changed since. */
+  readonly overruled: RunView | null;
   readonly callbacks: { readonly delivered: number; readonly waiting: number };
 };
 
@@ -81,6 +83,8 @@ export async function runInForeground(
       },
       maxRows: options.maxRows,
     });
+    // Before the workers are at it, which end a run that nobody may go on with.
+    const found = await store.ledger.active();
     await coreapp.start();
     const startedAt = systemClock.monotonicMs();
     try {
@@ -114,7 +118,9 @@ export async function runInForeground(
             .tidyUp(policyOf(config))
             .catch((error: unknown) => log.warn({}, `could not tidy up after the run: ${wordsOf(error)}`));
         }
-        return { reason: reasonOf(last), run: last, joined, callbacks };
+        const overruled =
+          found === null || found.id === runId ? null : await store.ledger.run(found.id).catch(() => null);
+        return { reason: reasonOf(last), run: last, joined, overruled, callbacks };
       }
     } finally {
       await coreapp.stop();

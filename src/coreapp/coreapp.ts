@@ -1,4 +1,4 @@
-import { StoreError, wordsOf } from '../core/errors.js';
+import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { policyHash } from '../core/policy.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Run } from '../core/run.js';
@@ -10,6 +10,7 @@ import { Bell, sleep } from '../kit/sleep.js';
 import { cancelRun } from './cancel-run.js';
 import type { CoreappDeps } from './deps.js';
 import { type Braked, firstRunBrake } from './first-run-brake.js';
+import { standingOf } from './plan-run.js';
 import { RunInHand } from './run-in-hand.js';
 import { VitalSigns } from './vital-signs.js';
 import { type Workplace, workOnce } from './worker.js';
@@ -102,7 +103,23 @@ export class Coreapp implements Service {
   /** As `startRun`, but the first run of a mapping is braked when it would delete nearly everything. */
   async askForRun({ confirmed, ...request }: RunRequest): Promise<RunAnswer> {
     const braked = confirmed ? null : await firstRunBrake(this.#deps);
-    return braked ?? { kind: 'started', ...(await this.startRun(request)) };
+    if (braked !== null) return braked;
+    await this.#overrule();
+    return { kind: 'started', ...(await this.startRun(request)) };
+  }
+
+  /**
+   * A request must not join a run that goes by another policy: what it would be told is not what it asked for. A run
+   * that nobody may go on with is ended here, and not by the first worker that meets it, so that the request makes its
+   * own. Throws a Refusal while other nodes work by the other policy.
+   */
+  async #overrule(): Promise<void> {
+    const run = await this.#deps.store.ledger.active();
+    if (run === null || (await standingOf(this.#deps, run, this.#leaseMs)) !== 'theirs') return;
+    throw new Refusal(
+      'refused',
+      `Run ${run.id} is going on under another store mapping or retention, on nodes that live. Wait for its end, or cancel it; then start again`,
+    );
   }
 
   /** T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation. */

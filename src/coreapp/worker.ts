@@ -6,7 +6,7 @@ import { sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
 import { completeRun, failRun, failureWords } from './finish-run.js';
 import { whyHeldBack } from './held-back.js';
-import { mayWorkOn, planRun } from './plan-run.js';
+import { planRun, standingOf } from './plan-run.js';
 import type { RunInHand } from './run-in-hand.js';
 import { sweepSpan } from './sweep-span.js';
 
@@ -52,7 +52,7 @@ export async function workOnce(place: Workplace, worker: number): Promise<'idle'
 
 async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: number): Promise<void> {
   const { deps, signal } = place;
-  if (!(await mayWorkOn(deps, run, place.leaseMs()))) {
+  if ((await standingOf(deps, run, place.leaseMs())) !== 'ours') {
     hand.because('other_policy');
     await sleep(1_000, signal);
     return;

@@ -70,10 +70,7 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
   }
   const plan = run.plan;
   if (plan === null) return;
-  place.watching.current ??= place.beginWatch(hand).finally(() => {
-    place.watching.current = null;
-  });
-  await place.watching.current;
+  await watchBegun(place, hand);
   const closed = whyHeldBack(deps, hand);
   if (closed !== null) {
     hand.heldBack(closed);
@@ -116,6 +113,18 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
         signal,
       });
   }
+}
+
+/**
+ * The signals are there before the first batch. At full speed nothing steers by a figure from before it, so the run
+ * does not wait for them; should they not be found, the next look at the run tries again.
+ */
+async function watchBegun(place: Workplace, hand: RunInHand): Promise<void> {
+  place.watching.current ??= place.beginWatch(hand).finally(() => {
+    place.watching.current = null;
+  });
+  if (hand.pace.duty < 1) return place.watching.current;
+  place.watching.current.catch(() => undefined);
 }
 
 /** T9: what is left after a walk by heap blocks? */

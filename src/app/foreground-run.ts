@@ -1,7 +1,7 @@
 import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { newId, passingNodeName } from '../core/node-name.js';
-import { paces } from '../core/pace.js';
+import { paceOf } from '../core/pace.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
@@ -49,7 +49,7 @@ export async function runInForeground(
   log: Log,
   options: ForegroundOptions,
 ): Promise<ForegroundEnd> {
-  const pace = paces[config.profile];
+  const pace = paceOf(config);
   const store = openStore({ database: config.database, workers: pace.workers, log });
   const bell = new Bell();
   try {

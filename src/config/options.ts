@@ -125,6 +125,11 @@ export const options = {
     says: 'How fast a run may go. `gentle`: one worker, at rest half of the time; `balanced`: one worker, at rest a fifth of the time; `full`: two workers, no rest.',
     choices: profiles,
   },
+  workers: {
+    env: 'MESSAGE_GC_WORKERS',
+    default: null,
+    says: 'How many workers delete at the same time in this process, 1 to 16, instead of the number of the profile. Each takes a connection, and a core of the database where no row is waited for. The embedded database has one connection, and one worker.',
+  },
   retention: {
     env: 'MESSAGE_GC_RETENTION',
     default: '0',

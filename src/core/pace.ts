@@ -19,6 +19,12 @@ export const paces = {
 } as const satisfies Record<string, Pace>;
 export type PaceName = keyof typeof paces;
 
+/** The pace of the profile, with another number of workers where one is given. */
+export function paceOf(config: { readonly profile: PaceName; readonly workers: number | null }): Pace {
+  const pace = paces[config.profile];
+  return config.workers === null ? pace : { ...pace, workers: config.workers };
+}
+
 /** A pause longer than this would look like a hang, and eat into the lease. Jitter comes on top. */
 const longestRestMs = 5_000;
 

@@ -40,6 +40,8 @@ export class Coreapp implements Service {
   #hand: RunInHand | null = null;
   #leaseMs = 30_000;
   #heartbeatMs = 5_000;
+  /** Live nodes, this one among them, as the last heartbeat saw them. */
+  #nodes = 1;
   #removed = 0;
 
   constructor(deps: CoreappDeps) {
@@ -59,6 +61,7 @@ export class Coreapp implements Service {
       deps: this.#deps,
       signal: this.#stopping.signal,
       leaseMs: () => this.#leaseMs,
+      workersTogether: () => this.#nodes * deps.pace.workers,
       handOf: (run) => this.#handOf(run),
       planning: { current: null },
       rowsLeft: () => (deps.maxRows === null ? Number.POSITIVE_INFINITY : deps.maxRows - this.#removed),
@@ -69,6 +72,7 @@ export class Coreapp implements Service {
   async start(): Promise<void> {
     await this.#readIntervals();
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
+    await this.#countNodes();
     this.#loops.push(this.#heartbeats(), this.#noteShares());
     const workers = this.#deps.engine.sessions === 1 ? 1 : this.#deps.pace.workers;
     for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
@@ -172,6 +176,7 @@ export class Coreapp implements Service {
           return;
         }
         await this.#readIntervals();
+        await this.#countNodes();
         const run = await store.ledger.active();
         if (run === null) await store.ledger.forget(90, 100);
         else this.wake();
@@ -192,6 +197,13 @@ export class Coreapp implements Service {
       hand.progress.reached(view?.share ?? null);
       if (view !== null && view.endedAt !== null && this.#hand === hand) this.#hand = null;
     }
+  }
+
+  /** What a node keeps of the work depends on how many others want some. */
+  async #countNodes(): Promise<void> {
+    if (this.#deps.form === 'single') return;
+    const { ledger } = this.#deps.store;
+    this.#nodes = Math.max(1, (await ledger.nodes(this.#leaseMs)).length);
   }
 
   async #readIntervals(): Promise<void> {

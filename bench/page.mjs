@@ -20,6 +20,8 @@ const order = [
   'memory',
   'empty-run',
   'answers',
+  'nodes',
+  'take-over',
   'demo',
 ];
 

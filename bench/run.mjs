@@ -10,12 +10,27 @@ import { benchmark as flat } from './flat.mjs';
 import { runBenchmark, withServer } from './kit/benchmark.mjs';
 import { optionsHelp, readOptions } from './kit/options.mjs';
 import { benchmark as memory } from './memory.mjs';
+import { benchmark as nodes } from './nodes.mjs';
 import { benchmark as randomKeys } from './random-keys.mjs';
 import { benchmark as receipts } from './receipts.mjs';
 import { benchmark as sweep } from './sweep.mjs';
+import { benchmark as takeOver } from './take-over.mjs';
 import { benchmark as textKeys } from './text-keys.mjs';
 
-const benchmarks = [sweep, receipts, randomKeys, textKeys, batches, flat, memory, emptyRun, answers, demo];
+const benchmarks = [
+  sweep,
+  receipts,
+  randomKeys,
+  textKeys,
+  batches,
+  flat,
+  memory,
+  emptyRun,
+  answers,
+  nodes,
+  takeOver,
+  demo,
+];
 
 const options = readOptions(process.argv.slice(2));
 const unknown = options.names.filter((name) => !benchmarks.some((one) => one.name === name));

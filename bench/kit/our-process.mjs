@@ -23,6 +23,19 @@ function plainEnvironment() {
 }
 
 /**
+ * Starts a command in the temporary folder.
+ * @param {readonly string[]} args
+ * @param {Readonly<Record<string, string>>} environment
+ */
+export function startCommand(args, environment) {
+  return spawn(process.execPath, [binary, ...args], {
+    cwd: tmpdir(),
+    env: { ...plainEnvironment(), ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/**
  * Runs a command to its end.
  * @param {readonly string[]} args
  * @param {Readonly<Record<string, string>>} environment
@@ -69,20 +82,16 @@ export function outputOf(child) {
 }
 
 /**
- * A single instance with an admin logged in.
+ * An instance with an admin logged in.
  * @param {Readonly<Record<string, string>>} environment must name the database
+ * @param {'single' | 'webapp'} [role]
  */
-export async function startInstance(environment) {
-  const child = spawn(process.execPath, [binary, 'serve'], {
-    cwd: tmpdir(),
-    env: {
-      ...plainEnvironment(),
-      MESSAGE_GC_LISTEN: '127.0.0.1:0',
-      MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
-      LOG_LEVEL: 'info',
-      ...environment,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+export async function startInstance(environment, role = 'single') {
+  const child = startCommand(['serve', '--role', role], {
+    MESSAGE_GC_LISTEN: '127.0.0.1:0',
+    MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
+    LOG_LEVEL: 'info',
+    ...environment,
   });
   const ended = outputOf(child);
   const stop = async () => {
@@ -90,7 +99,7 @@ export async function startInstance(environment) {
     await ended;
   };
   try {
-    const url = await addressOf(child, ended);
+    const url = String((await listening(child, ended)).http);
     const login = await fetch(`${url}/v1/users/login`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(`admin:${adminPassword}`).toString('base64')}` },
@@ -108,11 +117,35 @@ export async function startInstance(environment) {
 }
 
 /**
+ * A node that deletes, known by its name.
+ * @param {Readonly<Record<string, string>>} environment must name the database
+ */
+export async function startCoreapp(environment) {
+  const child = startCommand(['serve', '--role', 'coreapp'], {
+    MESSAGE_GC_CONTROL_LISTEN: '127.0.0.1:0',
+    LOG_LEVEL: 'info',
+    ...environment,
+  });
+  const ended = outputOf(child);
+  const end = async (/** @type {NodeJS.Signals} */ signal) => {
+    if (child.exitCode === null) child.kill(signal);
+    await ended;
+  };
+  try {
+    const { node } = await listening(child, ended);
+    return { node: String(node), stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+}
+
+/**
  * @param {import('node:child_process').ChildProcess} child
  * @param {Promise<{ stdout: string, stderr: string }>} ended
- * @returns {Promise<string>}
+ * @returns {Promise<Record<string, unknown>>} what its log line says
  */
-function addressOf(child, ended) {
+function listening(child, ended) {
   return new Promise((resolve, reject) => {
     let rest = '';
     const timer = setTimeout(() => reject(new Error(`serve did not listen within ${startMs} ms`)), startMs);
@@ -123,7 +156,7 @@ function addressOf(child, ended) {
         const facts = line.startsWith('{') ? JSON.parse(line) : {};
         if (facts.msg !== 'listening') continue;
         clearTimeout(timer);
-        resolve(String(facts.http));
+        resolve(facts);
       }
       rest = rest.slice(rest.lastIndexOf('\n') + 1);
     });

@@ -55,6 +55,10 @@ export class RunDeskOf implements RunDesk {
     return null;
   }
 
+  nodesLastSeen(): null {
+    return null;
+  }
+
   health(): DeskHealth {
     const isConnected = this.#keeper.state === 'connected';
     return {

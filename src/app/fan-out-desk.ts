@@ -102,6 +102,14 @@ export class FanOutDesk implements RunDesk {
     }));
   }
 
+  nodesLastSeen(): readonly NodeHealth[] {
+    return this.#deps.nodes.seen.map(({ name }) => ({
+      name,
+      gateway_status: 'disconnected',
+      role: 'coreapp',
+    }));
+  }
+
   health(): DeskHealth {
     const { keeper } = this.#deps;
     return { gateway: keeper.state, warnings: [], ready: keeper.state === 'connected' };

@@ -1,7 +1,7 @@
 import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { newId, passingNodeName } from '../core/node-name.js';
-import { mostWorkers, paces } from '../core/pace.js';
+import { mostWorkersOf, paceOf } from '../core/pace.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
@@ -51,10 +51,10 @@ export async function runInForeground(
   log: Log,
   options: ForegroundOptions,
 ): Promise<ForegroundEnd> {
-  const pace = paces[config.profile];
+  const pace = paceOf(config);
   const store = openStore({
     database: config.database,
-    workers: mostWorkers,
+    workers: mostWorkersOf(pace),
     signals: config.signalSources,
     log,
   });

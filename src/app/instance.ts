@@ -3,7 +3,7 @@ import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, wordsOf } from '../core/errors.js';
 import { nameOf } from '../core/mapping.js';
 import { nodeName } from '../core/node-name.js';
-import { mostWorkers } from '../core/pace.js';
+import { mostWorkersOf, paceOf } from '../core/pace.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
@@ -45,7 +45,7 @@ export async function startInstance(
   const meters = createMeters(name.slice(name.lastIndexOf(':') + 1));
   const store = openStore({
     database: config.database,
-    workers: mostWorkers,
+    workers: mostWorkersOf(paceOf(config)),
     signals: config.signalSources,
     log,
   });

@@ -1,7 +1,7 @@
 import type { Config } from '../config/read-config.js';
 import type { ExitReason } from '../core/errors.js';
 import { wordsOf } from '../core/errors.js';
-import { paces } from '../core/pace.js';
+import { paceOf } from '../core/pace.js';
 import type { EngineFacts, NodeIdentity, Store } from '../core/ports.js';
 import type { RunForm } from '../core/run.js';
 import { Coreapp } from '../coreapp/coreapp.js';
@@ -69,7 +69,7 @@ export class Workshop {
       node,
       form,
       policy,
-      pace: paces[config.profile],
+      pace: paceOf(config),
       choices: config.signalChoices,
       gates: [],
       intervals: intervalsOf(store.home),

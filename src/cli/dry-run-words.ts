@@ -1,7 +1,7 @@
 import { dryRunOf } from '../app/dry-run.js';
 import { policyOf } from '../app/policy.js';
 import type { Config } from '../config/read-config.js';
-import { paces } from '../core/pace.js';
+import { paceOf } from '../core/pace.js';
 import type { DryRun } from '../core/dry-run.js';
 import { dryRunReply } from '../wire/dry-run-reply.js';
 import { formatCount, formatDuration, type Output } from './output.js';
@@ -11,7 +11,7 @@ import { withStore } from './with-store.js';
 export async function tellDryRun(config: Config, output: Output): Promise<void> {
   // A first look comes before anything of ours is made beside the table.
   await withStore(config, { migrate: false, needsLedger: false }, async (store) => {
-    const found = await dryRunOf(store, policyOf(config), paces[config.profile]);
+    const found = await dryRunOf(store, policyOf(config), paceOf(config));
     output.printJson(dryRunReply(found));
     for (const line of dryRunWords(found, config.profile)) output.print(line);
   });

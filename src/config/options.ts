@@ -146,6 +146,11 @@ export const options = {
     default: null,
     says: 'How many cores the database machine has, for the signal `active_sessions`; without it the cores of this machine when the database is on it, otherwise 4.',
   },
+  workers: {
+    env: 'MESSAGE_GC_WORKERS',
+    default: null,
+    says: 'How many workers delete at the same time in this process, 1 to 16, instead of the number of the profile. Each takes a connection, and a core of the database where no row is waited for. The embedded database has one connection, and one worker.',
+  },
   retention: {
     env: 'MESSAGE_GC_RETENTION',
     default: '0',

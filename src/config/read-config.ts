@@ -20,6 +20,8 @@ export type Config = StoreConfig & {
   readonly coreHost: string;
   readonly nodeId: string | undefined;
   readonly profile: Profile;
+  /** Null: as many as the profile has. */
+  readonly workers: number | null;
   readonly adminPassword: string | null;
   readonly allowUsers: boolean;
   readonly requireHttps: boolean;
@@ -114,6 +116,7 @@ export function readConfig(
     listen: address('listen'),
     control: address('controlListen'),
     profile: text('profile') as Profile,
+    workers: workersOf(given('workers'), problems),
     allowUsers: text('allowUsers') === '1',
     requireHttps: text('requireHttps') === '1',
     logLevel: text('logLevel') as LogLevel,
@@ -148,6 +151,18 @@ function cores(text: string | null, problems: string[]): number | null {
   if (text === null) return null;
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   problems.push(`MESSAGE_GC_DATABASE_CORES is "${text}", expected a whole number from 1 to 9999`);
+  return null;
+}
+
+const mostWorkers = 16;
+
+function workersOf(value: string | null, problems: string[]): number | null {
+  if (value === null) return null;
+  const workers = Number(value);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= mostWorkers) return workers;
+  problems.push(
+    `MESSAGE_GC_WORKERS is "${value}", expected a whole number from 1 to ${mostWorkers}, or nothing for the number of the profile`,
+  );
   return null;
 }
 

@@ -13,7 +13,7 @@ export type ChunkFacts = {
   readonly unitsPerSecond: number | null;
   /** Milliseconds since the run was made. */
   readonly runAgeMs: number;
-  /** Workers of this node. */
+  /** Of all live nodes. */
   readonly workers: number;
 };
 

@@ -20,8 +20,27 @@ export const paces = {
 } as const satisfies Record<string, Pace>;
 export type PaceName = Pace['name'];
 export const paceNames = Object.keys(paces) as readonly PaceName[];
+
+/** The pace of the profile, with another number of workers where one is given. */
+export function paceOf(config: { readonly profile: PaceName; readonly workers: number | null }): Pace {
+  const pace = paces[config.profile];
+  return config.workers === null ? pace : { ...pace, workers: config.workers };
+}
+
+/** What a run goes by where an operator has set another profile for it; a number of workers that was given stays. */
+export function paceUnder(profile: PaceName | null, own: Pace): Pace {
+  if (profile === null) return own;
+  return hasOwnWorkers(own) ? { ...paces[profile], workers: own.workers } : paces[profile];
+}
+
 /** Of any profile: it can be changed while a run is on. */
-export const mostWorkers = Math.max(...Object.values(paces).map((pace) => pace.workers));
+export function mostWorkersOf(own: Pace): number {
+  return hasOwnWorkers(own) ? own.workers : Math.max(...Object.values(paces).map(({ workers }) => workers));
+}
+
+function hasOwnWorkers(pace: Pace): boolean {
+  return pace.workers !== paces[pace.name].workers;
+}
 
 /** A pause longer than this would look like a hang, and eat into the lease. Jitter comes on top. */
 const longestRestMs = 5_000;

@@ -1,11 +1,12 @@
 /**
- * The control port of a Coreapp: where Webapps ask it for a run. Whoever cannot sign with the cluster's secret learns
- * nothing but that this is so; nothing that a caller sends ends the process or is kept.
+ * The control port of a Coreapp: where Webapps ask it for a run. Whoever cannot sign with the cluster's secret starts
+ * nothing, and reads what the meters count; nothing that a caller sends ends the process or is kept.
  */
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Log } from '../kit/log.js';
+import type { Meters } from '../metrics/meters.js';
 import {
   type ControlAnswer,
   type ControlCall,
@@ -18,6 +19,7 @@ import {
   signCall,
   startPath,
 } from '../wire/control.js';
+import { metricsFormat, metricsReply, unknownFormat } from '../wire/metrics-reply.js';
 
 export type ControlDeps = {
   readonly secret: string;
@@ -28,6 +30,7 @@ export type ControlDeps = {
   readonly start: (request: { readonly requestId: string; readonly by: string }) => Promise<StartAnswer>;
   /** The database is prepared and usable. */
   readonly ready: () => boolean;
+  readonly meters: Pick<Meters, 'text' | 'readings'>;
   readonly log: Log;
 };
 
@@ -80,7 +83,27 @@ export function createControlServer(deps: ControlDeps): ControlServer {
   app.get('/readyz', (_request, reply) =>
     deps.ready() ? { status: 'ready' } : reply.code(503).send({ status: 'waiting for the database' }),
   );
+  app.get('/metrics', (request, reply) => answerMetrics(deps, request, reply));
   return { listen: (address) => listen(app, address), close: () => app.close() };
+}
+
+/** Unsigned: a scraper that had the secret could start runs as well. Numbers, and no more names than a Webapp's meters. */
+async function answerMetrics(
+  { meters }: ControlDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { format } = request.query as { readonly format?: unknown };
+  switch (metricsFormat(format, request.headers.accept ?? '')) {
+    case 'json':
+      return reply.send(metricsReply(await meters.readings()));
+    case 'prometheus': {
+      const { contentType, body } = await meters.text();
+      return reply.header('content-type', contentType).send(body);
+    }
+    case null:
+      return reply.code(400).send(toStranger('malformed', unknownFormat));
+  }
 }
 
 async function answerStart(deps: ControlDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {

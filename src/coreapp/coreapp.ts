@@ -3,7 +3,7 @@ import { policyHash } from '../core/policy.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Run } from '../core/run.js';
 import type { LiveProgress } from '../core/run-view.js';
-import { mostWorkers } from '../core/pace.js';
+import { mostWorkersOf } from '../core/pace.js';
 import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
@@ -42,6 +42,8 @@ export class Coreapp implements Service {
   #hand: RunInHand | null = null;
   #leaseMs = 30_000;
   #heartbeatMs = 5_000;
+  /** Live nodes, this one among them, as the last heartbeat saw them. */
+  #nodes = 1;
   #removed = 0;
 
   constructor(deps: CoreappDeps) {
@@ -66,6 +68,7 @@ export class Coreapp implements Service {
       deps: this.#deps,
       signal: this.#stopping.signal,
       leaseMs: () => this.#leaseMs,
+      workersTogether: (hand) => this.#nodes * hand.pace.workers,
       handOf: (run) => this.#handOf(run),
       beginWatch: (hand) => this.#vitalSigns.begin(hand),
       planning: { current: null },
@@ -78,6 +81,7 @@ export class Coreapp implements Service {
   async start(): Promise<void> {
     await this.#readIntervals();
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
+    await this.#countNodes();
     const { signal } = this.#stopping;
     const drop = (hand: RunInHand): void => {
       if (this.#hand === hand) this.#hand = null;
@@ -87,7 +91,7 @@ export class Coreapp implements Service {
       this.#vitalSigns.keepWatch(() => this.#hand, drop, signal),
     );
     // As many as any profile has: it can be changed while a run is on, and who is not needed waits.
-    const workers = this.#deps.engine.sessions === 1 ? 1 : Math.max(mostWorkers, this.#deps.pace.workers);
+    const workers = this.#deps.engine.sessions === 1 ? 1 : mostWorkersOf(this.#deps.pace);
     for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
   }
 
@@ -204,6 +208,7 @@ export class Coreapp implements Service {
           return;
         }
         await this.#readIntervals();
+        await this.#countNodes();
         const run = await store.ledger.active();
         if (run === null) await store.ledger.forget(90, 100);
         else this.wake();
@@ -211,6 +216,13 @@ export class Coreapp implements Service {
         log.warn({ node: node.name }, `the heartbeat was not written: ${wordsOf(error)}`);
       }
     }
+  }
+
+  /** What a node keeps of the work depends on how many others want some. */
+  async #countNodes(): Promise<void> {
+    if (this.#deps.form === 'single') return;
+    const { ledger } = this.#deps.store;
+    this.#nodes = Math.max(1, (await ledger.nodes(this.#leaseMs)).length);
   }
 
   async #readIntervals(): Promise<void> {

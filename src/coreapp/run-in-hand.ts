@@ -1,7 +1,7 @@
 import { batchLimits, createBatchSize, type BatchSize } from '../core/batch-size.js';
 import { createErrorBudget, type ErrorBudget } from '../core/error-budget.js';
 import type { Closed } from '../core/gate.js';
-import { type Pace, paces } from '../core/pace.js';
+import { type Pace, paceUnder } from '../core/pace.js';
 import type { EngineFacts } from '../core/ports.js';
 import { createPressure, type Pressure } from '../core/pressure.js';
 import { createProgress, type Progress } from '../core/progress.js';
@@ -41,7 +41,7 @@ export class RunInHand {
     const { clock, choices } = deps;
     this.id = run.id;
     this.#deps = deps;
-    this.#pace = paceOf(run, deps.pace);
+    this.#pace = paceUnder(run.profile, deps.pace);
     this.progress = createProgress(clock);
     this.rate = createRateLimit(clock, run.maxRate);
     this.#maxRate = run.maxRate;
@@ -58,7 +58,7 @@ export class RunInHand {
   /** What the run row says now. True: the pace is another one from here on. */
   obey(run: Pick<Run, 'profile' | 'maxRate'>): boolean {
     this.limitRate(run.maxRate);
-    const pace = paceOf(run, this.#deps.pace);
+    const pace = paceUnder(run.profile, this.#deps.pace);
     if (pace.name === this.#pace.name) return false;
     this.#pace = pace;
     this.pressure.setProfile(pace.name);
@@ -151,8 +151,4 @@ export class RunInHand {
   ): Reason {
     return { code, signal, value, limit, since };
   }
-}
-
-function paceOf({ profile }: Pick<Run, 'profile'>, own: Pace): Pace {
-  return profile === null ? own : paces[profile];
 }

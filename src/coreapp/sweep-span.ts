@@ -18,7 +18,7 @@ export type SpanWork = {
   readonly hand: RunInHand;
   readonly worker: number;
   readonly leaseMs: number;
-  /** A span held longer than this gives its rest away. */
+  /** A span held longer than this gives its rest away; Infinity where nobody else wants it. */
   readonly chunkMs: number;
   /** How many more messages may go (`--max-rows`); Infinity without a limit. */
   readonly rowsLeft: () => number;
@@ -128,7 +128,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     if (answer.spanDone) return;
     skipGap = answer.deleted === 0;
     skipLocked = false;
-    if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk' && hand.pace.workers > 1) {
+    if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk') {
       await ledger.putBack(run, span, { units: size.current * 4, share: 0.5, least: size.current });
     }
     await rest(work, ms);

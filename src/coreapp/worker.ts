@@ -22,6 +22,8 @@ export type Workplace = {
   readonly deps: CoreappDeps;
   readonly signal: AbortSignal;
   readonly leaseMs: () => number;
+  /** Workers of all live nodes, supposing that the others have as many as this one. */
+  readonly workersTogether: (hand: RunInHand) => number;
   /** The run in hand, made at its first sight. */
   readonly handOf: (run: Run) => RunInHand;
   /** Before the first batch: the database's health is watched from here on. */
@@ -78,13 +80,14 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
     return;
   }
   const size = hand.sizeOf(worker, plan.walk);
+  const workers = place.workersTogether(hand);
   const ageMs = deps.clock.now().getTime() - run.madeAt.getTime();
   const chunk = chunkOf({
     batchUnits: size.current,
     unitsPerSecond: hand.unitsPerSecond,
     runAgeMs: ageMs,
     // Half of an equal part: the last chunks shrink, and the workers finish together.
-    workers: hand.pace.workers === 1 ? 1 : hand.pace.workers * 2,
+    workers: workers === 1 ? 1 : workers * 2,
   });
   const taken = await deps.store.ledger.take(run, deps.node, chunk, place.leaseMs());
   switch (taken.kind) {
@@ -108,7 +111,7 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
         hand,
         worker,
         leaseMs: place.leaseMs(),
-        chunkMs: 2 * Math.max(1_000, 0.02 * ageMs),
+        chunkMs: workers === 1 ? Number.POSITIVE_INFINITY : 2 * Math.max(1_000, 0.02 * ageMs),
         rowsLeft: place.rowsLeft,
         signal,
       });

@@ -64,6 +64,8 @@ export interface RunDesk {
   cancel(by: string): Promise<RunView | null>;
   /** The Coreapps of a cluster; null for a single instance. Throws StoreError when the database is not reachable. */
   nodes(): Promise<readonly NodeHealth[]> | null;
+  /** The Coreapps as they were last seen, all of them disconnected; for when the database is away. Null as above. */
+  nodesLastSeen(): readonly NodeHealth[] | null;
   /** What this process knows right now; asks nobody, so that probes cost nothing. */
   health(): DeskHealth;
 }

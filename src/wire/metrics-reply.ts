@@ -14,6 +14,21 @@ export type MeterReading = {
   }[];
 };
 
+/**
+ * How `GET /metrics` answers: as `?format=` says, else as `Accept` does. Null: a format that there is not. Some HTTP
+ * clients always send `application/json, text/plain`: who takes JSON gets JSON, as from the original.
+ */
+export function metricsFormat(format: unknown, accept: string): 'json' | 'prometheus' | null {
+  if (format === 'json' || format === 'prometheus') return format;
+  if (format !== undefined) return null;
+  const wantsText =
+    !/\bapplication\/json\b/i.test(accept) &&
+    /\b(?:text\/plain|application\/openmetrics-text)\b/i.test(accept);
+  return wantsText ? 'prometheus' : 'json';
+}
+
+export const unknownFormat = 'format is neither "prometheus" nor "json".';
+
 export type MetricsReply = {
   readonly metrics: Readonly<Record<string, MetricShape>>;
 };

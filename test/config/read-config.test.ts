@@ -6,6 +6,7 @@ import { durationSeconds } from '../../src/config/duration.js';
 import type { Environment } from '../../src/config/environment.js';
 import { readConfig } from '../../src/config/read-config.js';
 import { Refusal } from '../../src/core/errors.js';
+import { paceOf, paces, paceUnder } from '../../src/core/pace.js';
 
 let folder = '';
 beforeAll(() => {
@@ -38,6 +39,7 @@ describe('the configuration', () => {
       control: { host: '127.0.0.1', port: 6252 },
       coreHost: 'wacore',
       profile: 'gentle',
+      workers: null,
       retentionSeconds: 0,
       allowUsers: false,
       requireHttps: false,
@@ -105,6 +107,15 @@ describe('the configuration', () => {
     expect(database.where).not.toContain('ssl');
   });
 
+  test('has as many workers as the profile, or as many as are wanted, and the rest of the profile', () => {
+    expect(paceOf(readConfig({ MESSAGE_GC_PROFILE: 'full' }))).toEqual(paces.full);
+    const wanted = readConfig({ MESSAGE_GC_PROFILE: 'balanced', MESSAGE_GC_WORKERS: '4' });
+    expect(paceOf(wanted)).toEqual({ ...paces.balanced, workers: 4 });
+    // A number that was given stays, whatever profile an operator sets for a run.
+    expect(paceUnder('full', paceOf(wanted))).toEqual({ ...paces.full, workers: 4 });
+    expect(paceUnder('full', paces.gentle)).toEqual(paces.full);
+  });
+
   test('says everything that is wrong at once, each with what was found and what was expected', () => {
     const words = wordsFor({
       MESSAGE_GC_LISTEN: 'here',
@@ -148,6 +159,10 @@ describe('the configuration', () => {
     [{ MESSAGE_GC_CONFIG: import.meta.filename }, 'read-config.test.ts:1: no YAML'],
     [{ MESSAGE_GC_CONFIG: import.meta.dirname }, 'cannot be read'],
     [{ COREAPP_HOSTNAME: 'a b' }, 'COREAPP_HOSTNAME is "a b"'],
+    [{ MESSAGE_GC_WORKERS: '0' }, 'MESSAGE_GC_WORKERS is "0", expected a whole number from 1 to 16'],
+    [{ MESSAGE_GC_WORKERS: '17' }, 'MESSAGE_GC_WORKERS is "17"'],
+    [{ MESSAGE_GC_WORKERS: '1.5' }, 'MESSAGE_GC_WORKERS is "1.5"'],
+    [{ MESSAGE_GC_WORKERS: 'two' }, 'MESSAGE_GC_WORKERS is "two"'],
   ] as const)('refuses %o with words', (env, words) => {
     const refused = wordsFor(env);
     expect(refused).toContain(words);

@@ -14,7 +14,7 @@ import {
   mariadbConnection,
 } from './mariadb-database.js';
 import { MariadbProxy } from './mariadb-proxy.js';
-import { type Keys, Oracle } from './oracle.js';
+import { type Asker, type Keys, Oracle } from './oracle.js';
 import { type Environment, seed } from './processes.js';
 import { Receiver } from './receiver.js';
 import { until } from './wait.js';
@@ -108,6 +108,11 @@ export async function mariadbOracle(
   const asker = await mariadbClient(url);
   closers.push(() => asker.end());
   if (settings !== null) await asker.query(settings);
+  return mariadbOracleOver(asker);
+}
+
+/** The same over a session of the caller's. */
+export function mariadbOracleOver(asker: Asker): Oracle {
   return new Oracle({
     async query(sql) {
       const asked = inMariadb(sql)

@@ -94,6 +94,14 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
     })),
     [],
   ),
+  'health of nodes without the database': nodesHealthReply(
+    ['wacore2:f279e4901e70', 'wacore3:9326cce27726'].map((name) => ({
+      name,
+      gateway_status: 'disconnected',
+      role: 'coreapp',
+    })),
+    ['words'],
+  ),
   'dry run': dryRunReply(foretold),
   runs: runsReply([runShape(view, liveOf)]),
   run: runsReply([runShape(view, liveOf, [callback])]),

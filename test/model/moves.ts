@@ -7,7 +7,7 @@ import { claim, outboxKey, recordDelivered, recordRefused } from './outbox-trans
 import { activeRun, keyOf, rowsOf } from './rows.js';
 import { end, plan, replan, start, steer, type Walk } from './run-transactions.js';
 import { actorAt, dead, type Semantics, type Transactions } from './semantics.js';
-import { putBack, register, release, take } from './span-transactions.js';
+import { putBack, register, release, settle, take } from './span-transactions.js';
 import { type Move, spent, type State, withActor } from './state.js';
 import { workerMoves } from './worker.js';
 
@@ -19,6 +19,7 @@ export function movesOf(kind: Kind, walk: Walk, broken: Broken): (state: State) 
     start: start(broken),
     plan: plan(walk),
     take: take(broken),
+    settle,
     batch: batch(broken),
     countApart,
     putBack: putBack(broken),

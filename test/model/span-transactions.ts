@@ -66,9 +66,23 @@ export function take(broken: Broken): Transaction {
     ],
     committed: (actor, vars) => inHand(actor, 'holding', { ...vars, fence: (vars.fence ?? 0) + 1 }),
     lost: idle,
-    unsure: idle,
+    unsure: (actor) => inHand(actor, 'doubting', { ...actor.vars, fence: (actor.vars.fence ?? 0) + 1 }),
   };
 }
+
+/** The answer to the COMMIT of a take was lost: as src/storage/ledger/takes.ts has it. */
+export const settle: Transaction = {
+  statements: [
+    {
+      kind: 'update',
+      where: (row, vars) => isHeldBy(row, vars) && row.owner === vars.node && row.boot === vars.boot,
+      judge: (rows, vars) => (rows.length === 1 ? vars : { lost: 'the take did not happen' }),
+    },
+  ],
+  committed: (actor, vars) => inHand(actor, 'holding', vars),
+  lost: idle,
+  unsure: (actor) => actor,
+};
 
 /** T7, as src/storage/ledger/span-give.ts has it. */
 export function putBack(broken: Broken): Transaction {

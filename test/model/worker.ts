@@ -26,6 +26,8 @@ export function workerMoves(state: State, index: number, semantics: Semantics, b
       return [begins('complete')];
     case 'taking':
       return [begins('take')];
+    case 'doubting':
+      return [begins('settle')];
     case 'holding': {
       if (vars.kind === 'look') return [readLook(state, vars, goes), ...forgets(state, goes)];
       const span = spanOf(state.db, vars.run, vars.no);

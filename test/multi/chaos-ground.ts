@@ -4,13 +4,13 @@ import { onTestFinished } from 'vitest';
 import { Application } from '../harness/application.js';
 import { type Door, mariadbDoor, postgresDoor } from '../harness/cluster-world.js';
 import { MariadbApplication } from '../harness/mariadb-application.js';
-import { createMariadbDatabase } from '../harness/mariadb-database.js';
-import { mariadbOracle } from '../harness/mariadb-world.js';
+import { isMariadbsAnswer, isPostgresAnswer, lastingClient } from '../harness/lasting-client.js';
+import { createMariadbDatabase, mariadbConnection } from '../harness/mariadb-database.js';
+import { mariadbOracleOver } from '../harness/mariadb-world.js';
 import { Oracle } from '../harness/oracle.js';
 import { seed } from '../harness/processes.js';
 import { Receiver } from '../harness/receiver.js';
 import { createScratchDatabase } from '../harness/scratch-database.js';
-import { until } from '../harness/wait.js';
 import { type Hand, mariadbHand, postgresHand } from './chaos-writer.js';
 
 export type Ground = {
@@ -27,7 +27,18 @@ export type Ground = {
 export async function postgresGround(rows: number, databaseUrl?: string): Promise<Ground> {
   const url = databaseUrl ?? (await scratch(createScratchDatabase()));
   await seed({ DATABASE_URL: url }, rows);
-  const asker = new LastingClient(url);
+  const asker = lastingClient(async () => {
+    const client = new pg.Client({ connectionString: url, application_name: 'the test: oracle' });
+    await client.connect();
+    return {
+      query: (sql, values) => client.query(sql, [...values]),
+      end: () => client.end(),
+      onLoss: (lose) => {
+        client.on('error', lose);
+        client.on('end', lose);
+      },
+    };
+  }, isPostgresAnswer);
   onTestFinished(() => asker.end());
   return {
     databaseUrl: url,
@@ -43,15 +54,28 @@ export async function postgresGround(rows: number, databaseUrl?: string): Promis
   };
 }
 
-export async function mariadbGround(rows: number): Promise<Ground> {
-  const url = await scratch(createMariadbDatabase());
+/** `databaseUrl` as for PostgreSQL. */
+export async function mariadbGround(rows: number, databaseUrl?: string): Promise<Ground> {
+  const url = databaseUrl ?? (await scratch(createMariadbDatabase()));
   await seed({ DATABASE_URL: url }, rows);
-  const closers: (() => Promise<unknown>)[] = [];
-  const oracle = await mariadbOracle(url, closers);
-  for (const close of closers) onTestFinished(async () => void (await close()));
+  const asker = lastingClient(async () => {
+    const connection = await mariadbConnection(url);
+    return {
+      query: async (sql, values) => {
+        const [found] = await connection.query(sql, [...values]);
+        return { rows: Array.isArray(found) ? found : [] };
+      },
+      end: () => connection.end(),
+      onLoss: (lose) => {
+        connection.on('error', lose);
+        connection.on('end', lose);
+      },
+    };
+  }, isMariadbsAnswer);
+  onTestFinished(() => asker.end());
   return {
     databaseUrl: url,
-    oracle,
+    oracle: mariadbOracleOver(asker),
     receiver: await receiving(),
     slowMs: 10,
     door: mariadbDoor,
@@ -73,54 +97,4 @@ async function receiving(): Promise<Receiver> {
   const receiver = await Receiver.start();
   onTestFinished(() => receiver.close());
   return receiver;
-}
-
-/** A session that outlives its server: the oracle only reads, so what was lost is asked again. */
-class LastingClient {
-  readonly #url: string;
-  #client: pg.Client | null = null;
-  #connecting: Promise<pg.Client> | null = null;
-  #isEnded = false;
-
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  query(sql: string, values: readonly unknown[] = []): Promise<{ readonly rows: readonly unknown[] }> {
-    return until(`the database to answer: ${sql.slice(0, 80)}`, 30_000, async () => {
-      try {
-        const client = await this.#connected();
-        return await client.query(sql, [...values]);
-      } catch (cause) {
-        const isWrong = cause instanceof pg.DatabaseError && !/^(57P|08)/.test(cause.code ?? '');
-        if (isWrong || this.#isEnded) throw cause;
-        return null;
-      }
-    });
-  }
-
-  async end(): Promise<void> {
-    this.#isEnded = true;
-    await this.#client?.end();
-  }
-
-  async #connected(): Promise<pg.Client> {
-    if (this.#client !== null) return this.#client;
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = null;
-    });
-    return this.#connecting;
-  }
-
-  async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: 'the test: oracle' });
-    const lose = (): void => {
-      if (this.#client === client) this.#client = null;
-    };
-    client.on('error', lose);
-    client.on('end', lose);
-    await client.connect();
-    this.#client = client;
-    return client;
-  }
 }

@@ -48,9 +48,7 @@ export function planOf(seed: number, wish: PlanWish): readonly Fault[] {
       case 'kill webapp':
         return { kind, ...place(wish.webapps), againMs: again(0.3), atCommit: false };
       case 'freeze': {
-        // The least lease is 15 s: before it, near it, past it; rare, because each costs the round so long.
-        const ms = wish.long && random() < 0.25 ? between(14_000, 20_000) : between(200, 3_000);
-        return { kind, ...place(wish.coreapps), ms };
+        return { kind, ...place(wish.coreapps), ms: between(200, 3_000) };
       }
       case 'cut':
         return { kind, ...place(wish.coreapps + wish.webapps), atCommit: random() < 0.5 };
@@ -73,6 +71,13 @@ export function planOf(seed: number, wish: PlanWish): readonly Fault[] {
   }
   if (wish.serverCrashes) kinds.push('crash server', 'crash server');
   const faults = kinds.map(make);
+  // The least lease is 15 s, and the long form wakes one node past it in every round, somewhere before the middle, so that
+  // others take its span over. A second one is rare, and near the lease on either side: each costs the round so long.
+  if (wish.long) {
+    const sleeper = { kind: 'freeze', which: below(wish.coreapps) } as const;
+    faults.push({ ...sleeper, share: between(0.1, 0.5), ms: between(16_000, 20_000) });
+    if (random() < 0.2) faults.push({ ...sleeper, share: between(0.1, last), ms: between(14_000, 17_000) });
+  }
   return faults.toSorted((a, b) => a.share - b.share);
 }
 

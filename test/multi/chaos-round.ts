@@ -20,6 +20,8 @@ export type RoundNews = {
   readonly deleted: number;
   readonly written: number;
   readonly polls: number;
+  /** Batches that found the fence of another in their span, as the nodes that were up at the end count them. */
+  readonly refused: number;
 };
 
 const size = { coreapps: 4, webapps: 2 } as const;
@@ -65,6 +67,7 @@ export async function chaosRound(ground: Ground, wish: RoundWish): Promise<Round
   isOver = true;
   await within('the writer to end', 30_000, writing);
   const polls = await watch.stop();
+  const refused = await refusedByFences(cluster);
 
   // What is gone, as the oracle counts it: keys that were there and are not.
   if (server === null) expect(hand.errors(), 'errors that the application met').toEqual({});
@@ -83,7 +86,7 @@ export async function chaosRound(ground: Ground, wish: RoundWish): Promise<Round
   expectTold(runs, told, lost.length);
   await oracle.expectNoOrphans();
   await oracle.expectInvariants();
-  return { landed: strikes.landed, ms, deleted: lost.length, written: hand.committed(), polls };
+  return { landed: strikes.landed, ms, deleted: lost.length, written: hand.committed(), polls, refused };
 }
 
 /** Both Webapps are asked at once, and both must name one run with all of its nodes. */
@@ -114,6 +117,18 @@ async function put(webapp: Member, told: Told): Promise<string | null> {
 type PutBody = {
   readonly services: { readonly message: { readonly gc: Readonly<Record<string, { status?: string }>> } };
 };
+
+async function refusedByFences({ coreapps }: ClusterWorld): Promise<number> {
+  const up = coreapps.filter(({ state }) => state === 'up');
+  const counts = await Promise.all(
+    up.map(async ({ instance }) => {
+      const answer = await fetch(`${instance.url}/metrics?format=prometheus`);
+      const line = /^message_gc_batches_total\{result="lost"\} (\d+)$/m.exec(await answer.text());
+      return Number(line?.[1] ?? 0);
+    }),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 /** Each fault at its place; `share` answers null when the run is over, and what comes too late is left out. */
 async function strikeAll(

@@ -4,6 +4,7 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../src/core/errors.js';
 import { type ControlDeps, createControlServer } from '../../src/coreapp/control-server.js';
+import { createMeters } from '../../src/metrics/meters.js';
 import { createNodeCaller } from '../../src/webapp/nodes/call-node.js';
 import { signatureHeader, signCall } from '../../src/wire/control.js';
 
@@ -19,6 +20,7 @@ async function port(changed: Partial<ControlDeps> = {}): Promise<string> {
     node: () => name,
     start: async ({ requestId }) => ({ runId: requestId, joined: false }),
     ready: () => true,
+    meters: createMeters('9dfe77618dba'),
     log: silent,
     ...changed,
   });
@@ -119,6 +121,43 @@ describe('the control port', () => {
     const elsewhere = await fetch(`http://${address}/v1/health`);
     expect(elsewhere.status).toBe(404);
     await elsewhere.body?.cancel();
+  });
+});
+
+describe('the meters at the control port', () => {
+  async function read(address: string, query: string, accept: string) {
+    const answer = await fetch(`http://${address}/metrics${query}`, { headers: { accept } });
+    const { status, headers } = answer;
+    return { status, type: headers.get('content-type') ?? '', text: await answer.text() };
+  }
+
+  test('are read without the secret, in the form that is asked for', async () => {
+    const meters = createMeters('9dfe77618dba');
+    meters.deleted(3, {});
+    const address = await port({ meters });
+    const line = 'message_gc_messages_deleted_total 3';
+    for (const [query, accept] of [
+      ['?format=prometheus', '*/*'],
+      ['', 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'],
+    ] as const) {
+      const { status, type, text } = await read(address, query, accept);
+      expect({ status, type }).toMatchObject({ status: 200, type: expect.stringMatching(/^text\/plain/) });
+      expect(text).toContain(line);
+    }
+    const json = await read(address, '', '*/*');
+    expect(json.type).toMatch(/^application\/json/);
+    expect(JSON.parse(json.text)).toMatchObject({
+      metrics: { message_gc_messages_deleted_total: { type: 'counter', data: [{ value: 3 }] } },
+    });
+  });
+
+  test('have two forms, and other wishes are refused with words', async () => {
+    const { status, text } = await read(await port(), '?format=xml', '*/*');
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({
+      node: '',
+      error: { words: expect.stringContaining('"prometheus"') },
+    });
   });
 });
 

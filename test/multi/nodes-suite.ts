@@ -68,6 +68,12 @@ export function nodesSuite(makeWorld: (rows: number) => Promise<NodesWorld>): vo
     });
   }
 
+  /** As a scraper reads it at the control port: no token, no signature. */
+  async function deletedByMeter({ url }: Instance): Promise<number> {
+    const answer = await fetch(`${url}/metrics?format=prometheus`);
+    return Number(/^message_gc_messages_deleted_total (\d+)$/m.exec(await answer.text())?.[1]);
+  }
+
   /** Every callback once, by node, and their sum is what is gone. */
   async function expectTold(world: NodesWorld, id: string, nodes: readonly string[]): Promise<void> {
     await world.receiver.waitForAccepted(nodes.length, 60_000);
@@ -135,6 +141,10 @@ export function nodesSuite(makeWorld: (rows: number) => Promise<NodesWorld>): vo
     expect([first.joined, second.joined].filter((joined) => joined === '1')).toHaveLength(1);
     expect(await ended(other, first.run)).toMatchObject({ state: 'complete' });
     await expectTold(world, first.run, names);
+
+    // Each node counts what it has deleted itself, and says so to whoever asks.
+    const counted = await Promise.all(cores.map(deletedByMeter));
+    expect(counted.reduce((sum, count) => sum + count, 0)).toBe(world.eligible.size);
 
     expect((await front.api('GET', '/v1/health')).body).toMatchObject({
       health: Object.fromEntries(

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Bounds } from '../../src/storage/ledger/bounds.js';
 import { takeSpan } from '../../src/storage/ledger/span-take.js';
+import { Takes } from '../../src/storage/ledger/takes.js';
 import { boundsOf } from '../../src/storage/postgres/bounds.js';
 import { postgresDialect } from '../../src/storage/postgres/dialect.js';
 import { openServer } from '../../src/storage/postgres/session.js';
@@ -46,7 +47,7 @@ describePostgres('a take-over', () => {
           return bounds.pivot(...asked);
         },
       };
-      const answer = await takeSpan(dialect, puttingBack, run, thief, chunk, leaseMs);
+      const answer = await takeSpan(dialect, puttingBack, new Takes(), run, thief, chunk, leaseMs);
       const broken = await world.invariants();
       // Otherwise the rest would be there twice, as the owner cut it and as the thief did.
       expect(broken).toEqual([]);

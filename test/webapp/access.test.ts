@@ -143,6 +143,36 @@ describe('while the database cannot be reached', () => {
     expect(answer.json().health).toStrictEqual({ gateway_status: 'disconnected' });
   });
 
+  const lastSeen = [
+    { name: 'wacore2:9dfe77618dba', gateway_status: 'disconnected', role: 'coreapp' },
+  ] as const;
+
+  it('health of a cluster keeps its form: the nodes last seen, disconnected', async () => {
+    const world = new World();
+    world.nodesLastSeen = lastSeen;
+    const webapp = await world.webapp();
+    const authorization = await world.bearer();
+    world.homeDown = unreachable();
+    const { health, warnings } = (
+      await webapp.inject({ method: 'GET', url: '/v1/health', headers: { authorization } })
+    ).json();
+    expect(health).toStrictEqual({
+      'wacore2:9dfe77618dba': { gateway_status: 'disconnected', role: 'coreapp' },
+    });
+    expect(warnings).toStrictEqual([expect.stringMatching(/^The database does not answer this Webapp/)]);
+  });
+
+  it('and no token can be verified, health of a cluster names no node', async () => {
+    const world = new World();
+    world.nodesLastSeen = lastSeen;
+    world.homeDown = unreachable();
+    const webapp = await world.webapp({ jwtKey: null });
+    const headers = { authorization: 'Bearer x.y.z' };
+    const answer = await webapp.inject({ method: 'GET', url: '/v1/health', headers });
+    expect(answer.json()).toMatchObject({ health: {}, warnings: [expect.stringContaining('database')] });
+    expect(answer.body).not.toContain('wacore2');
+  });
+
   it('a badly signed token passes nowhere', async () => {
     const world = new World();
     const webapp = await world.webapp();

@@ -79,6 +79,7 @@ export class World {
   homeQuestions = 0;
   health: DeskHealth = { gateway: 'connected', warnings: [], ready: true };
   nodes: Promise<readonly NodeHealth[]> | null = null;
+  nodesLastSeen: readonly NodeHealth[] | null = null;
   waiting = 0;
   runs: readonly RunView[] = [aRun];
   callbacks: readonly CallbackState[] = [];
@@ -121,6 +122,7 @@ export class World {
     progress: () => this.live,
     cancel: (by) => this.cancel(by),
     nodes: () => this.nodes,
+    nodesLastSeen: () => this.nodesLastSeen,
     health: () => this.health,
   };
 

@@ -23,6 +23,7 @@ export async function coreappRole(base: Base): Promise<ServedRole> {
       return workshop.coreapp.startRun(request);
     },
     ready: () => keeper.state === 'connected' && workshop.coreapp !== null,
+    meters: base.meters,
     log,
   });
   return {

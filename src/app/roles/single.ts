@@ -1,6 +1,6 @@
 import { formatAddress } from '../../config/address.js';
 import { newId, nodeName } from '../../core/node-name.js';
-import { paces } from '../../core/pace.js';
+import { paceOf } from '../../core/pace.js';
 import { RunDeskOf } from '../desk.js';
 import { createFront, secureDoor } from '../front.js';
 import { policyOf } from '../policy.js';
@@ -12,7 +12,7 @@ export async function singleRole(base: Base): Promise<ServedRole> {
   const { config, store, keeper } = base;
   const name = nodeName(config.host, config.control.port, config.nodeId);
   const workshop = new Workshop({ ...base, form: 'single' });
-  const desk = new RunDeskOf(keeper, store, policyOf(config), paces[config.profile], workshop);
+  const desk = new RunDeskOf(keeper, store, policyOf(config), paceOf(config), workshop);
   const front = await createFront({ ...base, desk, settingsChanged: () => workshop.wakePost() });
   return {
     secure: () => secureDoor(config, store),

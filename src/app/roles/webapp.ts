@@ -1,6 +1,6 @@
 import { formatAddress } from '../../config/address.js';
 import { Refusal } from '../../core/errors.js';
-import { paces } from '../../core/pace.js';
+import { paceOf } from '../../core/pace.js';
 import { createNodeCaller } from '../../webapp/nodes/call-node.js';
 import { NodeList } from '../../webapp/nodes/fan-out.js';
 import { renderCallback } from '../../wire/callback-body.js';
@@ -18,7 +18,7 @@ export async function webappRole(base: Base): Promise<ServedRole> {
     keeper,
     store,
     policy: policyOf(config),
-    pace: paces[config.profile],
+    pace: paceOf(config),
     nodes: new NodeList(store.ledger),
     caller,
     log: base.log,

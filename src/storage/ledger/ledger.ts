@@ -15,6 +15,7 @@ import { startRun } from './run-start.js';
 import { putBackRest, releaseSpan } from './span-give.js';
 import { takeSpan } from './span-take.js';
 import { steerRun } from './steer.js';
+import { Takes } from './takes.js';
 
 /** What the ledger's transactions need of an engine: its dialect, the order of its tables, who holds rows. */
 export type LedgerParts = {
@@ -26,6 +27,7 @@ export type LedgerParts = {
 
 /** The ledger's transactions over one engine. */
 export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts): Ledger {
+  const takes = new Takes();
   return {
     register: (node, policyHash) => registerNode(dialect, node, policyHash),
     beat: (node) => beatNode(dialect, node),
@@ -33,7 +35,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     start: (request) => startRun(dialect, request),
     active: () => activeRun(dialect),
     plan: (runId, policy, plan) => planRun(dialect, runId, policy, plan),
-    take: (run, node, chunk, leaseMs) => takeSpan(dialect, bounds, run, node, chunk, leaseMs),
+    take: (run, node, chunk, leaseMs) => takeSpan(dialect, bounds, takes, run, node, chunk, leaseMs),
     replan: (runId, plan, restartWalk) => replanRun(dialect, runId, plan, restartWalk),
     putBack: (run, span, chunk) => putBackRest(dialect, bounds, run, span, chunk),
     release: (span, waitMs, failed) => releaseSpan(dialect, span, waitMs, failed),

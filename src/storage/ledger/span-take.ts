@@ -1,9 +1,11 @@
 import type { ExpressionBuilder } from 'kysely';
+import { StoreError } from '../../core/errors.js';
 import type { Chunk, NodeIdentity, TakeAnswer } from '../../core/ports.js';
-import type { Run } from '../../core/run.js';
+import type { Run, Span } from '../../core/run.js';
 import type { Bounds } from './bounds.js';
 import { control, type Dialect, Lost, mustBeOne, reading } from './dialect.js';
 import type { SpanRow, Tables } from './tables.js';
+import type { Takes } from './takes.js';
 
 /** Idle nodes ask again once a second (0.3 ms a question), so a take-over starts within lease + 1 s. */
 const pollMs = 1_000;
@@ -12,17 +14,21 @@ const pollMs = 1_000;
 export async function takeSpan(
   dialect: Dialect,
   bounds: Bounds,
+  takes: Takes,
   run: Run,
   node: NodeIdentity,
   chunk: Chunk,
   leaseMs: number,
 ): Promise<TakeAnswer> {
+  const ours = await takes.settleOne(dialect, run.id, node);
+  if (ours !== null) return { kind: 'span', span: ours };
   const candidates = await findCandidates(dialect, run.id, leaseMs);
   // One of the first three at random, so that workers who ask together seldom want the same one.
   const shuffled = [...candidates.slice(0, 3).sort(() => Math.random() - 0.5), ...candidates.slice(3)];
   for (const candidate of shuffled) {
     try {
-      return { kind: 'span', span: await takeOne(dialect, bounds, run, node, candidate, chunk, leaseMs) };
+      const span = await takeOne(dialect, bounds, takes, run, node, candidate, chunk, leaseMs);
+      if (span !== null) return { kind: 'span', span };
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
     }
@@ -72,15 +78,17 @@ async function findCandidates(dialect: Dialect, runId: string, leaseMs: number):
   return rows;
 }
 
+/** The span; null when the answer to its COMMIT was lost and it is not ours. */
 async function takeOne(
   dialect: Dialect,
   bounds: Bounds,
+  takes: Takes,
   run: Run,
   node: NodeIdentity,
   seen: SpanRow,
   chunk: Chunk,
   leaseMs: number,
-) {
+): Promise<Span | null> {
   if (run.plan === null || run.policy === null) throw new Lost('the run is not planned yet');
   const pivot =
     seen.kind !== 'walk'
@@ -88,60 +96,58 @@ async function takeOne(
       : await bounds.pivot(run.policy, run.plan, seen.cursor_key, seen.high_key, chunk);
   const fence = seen.fence + 1;
   const attempts = seen.attempts + (seen.state === 'leased' ? 1 : 0);
-  await control(
-    dialect,
-    'take a span',
-    async (trx) => {
-      // Who makes a span writes the run row first: the ending then either sees the new span or refuses it.
-      const no = pivot === null ? null : await nextSpanNo(trx, run.id);
-      const taken = await trx
-        .updateTable('span')
-        .set({
-          state: 'leased',
-          owner: node.name,
-          boot: node.boot,
-          fence,
-          attempts,
-          lease_until: dialect.nowPlus(leaseMs),
-          ...(pivot === null ? {} : { high_key: pivot }),
+  const span: Span = { run: run.id, no: seen.no, kind: seen.kind, round: seen.round, fence, attempts };
+  const take = async (trx: Dialect['db']): Promise<void> => {
+    // Who makes a span writes the run row first: the ending then either sees the new span or refuses it.
+    const no = pivot === null ? null : await nextSpanNo(trx, run.id);
+    const taken = await trx
+      .updateTable('span')
+      .set({
+        state: 'leased',
+        owner: node.name,
+        boot: node.boot,
+        fence,
+        attempts,
+        lease_until: dialect.nowPlus(leaseMs),
+        ...(pivot === null ? {} : { high_key: pivot }),
+      })
+      .where('run', '=', run.id)
+      .where('no', '=', seen.no)
+      .where('fence', '=', seen.fence)
+      .where('cursor_key', '=', seen.cursor_key)
+      // Its owner may have put its rest back meanwhile; the pivot and our own rest are cut from the end we saw.
+      .where('high_key', '=', seen.high_key)
+      .where(canBeTaken(dialect, leaseMs))
+      .executeTakeFirstOrThrow();
+    mustBeOne(taken, 'the span was taken by another');
+    if (pivot !== null && no !== null) {
+      await trx
+        .insertInto('span')
+        .values({
+          run: run.id,
+          no,
+          round: seen.round,
+          kind: seen.kind,
+          low_key: pivot,
+          cursor_key: pivot,
+          high_key: seen.high_key,
+          state: 'open',
+          due_at: dialect.now(),
         })
-        .where('run', '=', run.id)
-        .where('no', '=', seen.no)
-        .where('fence', '=', seen.fence)
-        .where('cursor_key', '=', seen.cursor_key)
-        // Its owner may have put its rest back meanwhile; the pivot and our own rest are cut from the end we saw.
-        .where('high_key', '=', seen.high_key)
-        .where(canBeTaken(dialect, leaseMs))
-        .executeTakeFirstOrThrow();
-      mustBeOne(taken, 'the span was taken by another');
-      if (pivot !== null && no !== null) {
-        await trx
-          .insertInto('span')
-          .values({
-            run: run.id,
-            no,
-            round: seen.round,
-            kind: seen.kind,
-            low_key: pivot,
-            cursor_key: pivot,
-            high_key: seen.high_key,
-            state: 'open',
-            due_at: dialect.now(),
-          })
-          .execute();
-      }
-      await dialect.insertUnlessThere(trx, 'tally', { run: run.id, span: seen.no, node: node.name });
-    },
-    'replayable',
-  );
-  return {
-    run: run.id,
-    no: seen.no,
-    kind: seen.kind,
-    round: seen.round,
-    fence,
-    attempts,
+        .execute();
+    }
+    await dialect.insertUnlessThere(trx, 'tally', { run: run.id, span: seen.no, node: node.name });
   };
+  try {
+    await control(dialect, 'take a span', take, 'replayable');
+    takes.give(span);
+    return span;
+  } catch (error) {
+    if (!(error instanceof StoreError && error.kind === 'unreachable')) throw error;
+    // Its COMMIT may have happened all the same: the row says so.
+    takes.doubt(span);
+    return takes.settleOne(dialect, run.id, node);
+  }
 }
 
 /** Writes the run row as running and gives the next span number. 0 rows: the run has ended. */

@@ -12,19 +12,29 @@ import { isPlain } from './settings.js';
 /** Health answers soon even if the database hangs: whoever asks wants to know just that. */
 const lookMs = 2_000;
 
+const databaseAway =
+  'The database does not answer this Webapp: the nodes are those that it saw last, and may be at work.';
+
 export function healthRoutes(deps: WebappDeps): readonly Route[] {
   async function health(_request: FastifyRequest, _reply: FastifyReply, visitor: Visitor): Promise<unknown> {
     const { gateway, warnings } = deps.desk.health();
     // A stranger's token may have passed because it could not be looked up: it learns nothing but that.
-    if (visitor.kind === 'unconfirmed') return healthReply(withoutDatabase(gateway), []);
+    if (visitor.kind === 'unconfirmed') return replyWithoutDatabase(gateway, [], visitor.signed);
     try {
       const nodes = await nodesOf();
       const all = [...warnings, ...(await callbackWarnings())];
       return nodes === null ? healthReply(gateway, all) : nodesHealthReply(nodes, all);
     } catch (error) {
-      if (error instanceof StoreError) return healthReply(withoutDatabase(gateway), warnings);
+      if (error instanceof StoreError) return replyWithoutDatabase(gateway, warnings, true);
       throw error;
     }
+  }
+
+  /** In the form that the same question has while the database is there: clients walk over the nodes. */
+  function replyWithoutDatabase(gateway: GatewayStatus, warnings: readonly string[], mayKnowNodes: boolean) {
+    const seen = deps.desk.nodesLastSeen();
+    if (seen === null) return healthReply(withoutDatabase(gateway), warnings);
+    return nodesHealthReply(mayKnowNodes ? seen : [], [...warnings, databaseAway]);
   }
 
   async function nodesOf() {

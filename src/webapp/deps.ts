@@ -4,6 +4,7 @@
  */
 import type { DryRun } from '../core/dry-run.js';
 import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { Outlook } from '../core/outlook.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';
@@ -20,6 +21,8 @@ export type WebappDeps = {
   readonly ledger: Pick<Ledger, 'runs' | 'run'>;
   readonly outbox: Pick<Outbox, 'waiting' | 'forRun'>;
   readonly desk: RunDesk;
+  /** Schedule, windows and how past runs went. Throws StoreError when the database is not reachable. */
+  readonly outlook: () => Promise<Outlook>;
   readonly metrics: Meters;
   /** Called after each change has been saved: callbacks that waited for a URL must leave at once. */
   readonly settingsChanged: (settings: ApplicationSettings) => void;

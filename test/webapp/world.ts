@@ -3,6 +3,8 @@ import { StoreError } from '../../src/core/errors.js';
 import type { DryRun } from '../../src/core/dry-run.js';
 import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
+import type { Outlook } from '../../src/core/outlook.js';
+import { defaultSchedule } from '../../src/core/schedule.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
@@ -80,6 +82,11 @@ export class World {
   health: DeskHealth = { gateway: 'connected', warnings: [], ready: true };
   nodes: Promise<readonly NodeHealth[]> | null = null;
   waiting = 0;
+  outlook: Outlook = {
+    schedule: defaultSchedule,
+    record: { storeId: 'b'.repeat(32), now: new Date(), since: null, last: null, warning: null },
+    runs: [],
+  };
   runs: readonly RunView[] = [aRun];
   callbacks: readonly CallbackState[] = [];
   live: LiveProgress | null = null;
@@ -158,6 +165,7 @@ export class World {
         forRun: () => Promise.resolve(this.callbacks),
       },
       desk: this.desk,
+      outlook: () => this.#ask(() => this.outlook),
       metrics: this.meters,
       settingsChanged: (changed) => this.saved.push(changed),
     });

@@ -2,7 +2,7 @@
  * What the front door needs from the rest of the house. `app/` hands it over; nothing in this room knows a database
  * or a worker.
  */
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
 import type { Outlook } from '../core/outlook.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
@@ -60,7 +60,7 @@ export interface RunDesk {
   /** Starts a run or joins the active one. Throws StoreError when the database is not reachable. */
   start(request: StartAsked): Promise<DeskAnswer>;
   /** What a run would do now; 5 s at most. Throws StoreError when the database is not reachable. */
-  dryRun(): Promise<DryRun>;
+  dryRun(): Promise<ForetoldRun>;
   /** Speed and reason of a run on which this process works; null otherwise. Asks nobody. */
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */

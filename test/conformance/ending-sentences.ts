@@ -64,11 +64,9 @@ export function endingSentences(inWorld: InWorld): void {
       await endFailed(world, second, 'words');
       const past = await world.store.ledger.pastRuns(5);
       // Two runs within one tick of the clock have no order.
-      const deleted = past.map((run) => [run.outcome, run.deleted]).sort();
-      expect(deleted).toEqual([
-        ['complete', 10],
-        ['failed', 0],
-      ]);
+      expect(new Set(past.map((run) => `${run.outcome} ${run.deleted}`))).toEqual(
+        new Set(['complete 10', 'failed 0']),
+      );
       for (const { horizon, started, ended, policyHash } of past) {
         expect(horizon).toBeLessThan(started);
         expect(ended).toBeGreaterThanOrEqual(started);

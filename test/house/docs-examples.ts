@@ -1,4 +1,4 @@
-import type { DryRun } from '../../src/core/dry-run.js';
+import type { ForetoldRun } from '../../src/core/dry-run.js';
 import { defaultSettings } from '../../src/core/settings.js';
 import type { SignalView } from '../../src/core/pressure.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
@@ -55,7 +55,7 @@ const callback = {
 } as const;
 const told = { node: null, messagesDeleted: 1, error: null } as const;
 
-const foretold: DryRun = {
+const foretold: ForetoldRun = {
   messages: 1,
   exact: true,
   dependents: { message_receipts: 1 },
@@ -70,6 +70,7 @@ const foretold: DryRun = {
   why: 'words',
   missingIndex: null,
   sample: [['1']],
+  forecast: { fits: true, endsAt: new Date(0), windows: 1 },
   horizon: '2026-11-22T10:00:00.000000Z',
 };
 

@@ -71,6 +71,10 @@ function settingsTable(settings, defaults) {
     max_callback_backoff_delay_ms: defaults.maxCallbackBackoffDelayMs,
     heartbeat_interval: defaults.heartbeatIntervalS,
     unhealthy_interval: defaults.unhealthyIntervalS,
+    'garbagecollector_enable.messages': defaults.schedule.enabled,
+    'garbagecollector_schedule.cron': defaults.schedule.cron,
+    'garbagecollector_schedule.timezone': defaults.schedule.timeZone,
+    garbagecollector_windows: defaults.schedule.windows,
   };
   const shown = (value) => (value === undefined ? 'not shown' : code(JSON.stringify(value)));
   return table(

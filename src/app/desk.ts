@@ -1,6 +1,6 @@
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import type { Store } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { DeskAnswer, DeskHealth, RunDesk, StartAsked } from '../webapp/deps.js';
@@ -36,7 +36,7 @@ export class RunDeskOf implements RunDesk {
     return this.#workshop.coreapp.askForRun({ requestId, by, confirmed });
   }
 
-  async dryRun(): Promise<DryRun> {
+  async dryRun(): Promise<ForetoldRun> {
     if (this.#workshop.coreapp === null) throw this.#keeper.trouble;
     return dryRunOf(this.#store, this.#policy, this.#pace);
   }

@@ -1,29 +1,35 @@
+import type { ForetoldRun } from '../core/dry-run.js';
 import { StoreError } from '../core/errors.js';
 import { expectedSpeed } from '../core/expected-speed.js';
+import { forecast, unknownForecast } from '../core/forecast.js';
+import type { Outlook } from '../core/outlook.js';
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import type { DryRun } from '../core/dry-run.js';
 import type { Store } from '../core/ports.js';
-import type { RunView } from '../core/run-view.js';
+import { defaultSchedule } from '../core/schedule.js';
+import { readOutlook } from './outlook.js';
 
 /** What the original's clients give a PUT is 8 s. */
 export const dryRunMs = 5_000;
-/** Among so many runs one that is long enough to tell the speed is looked for. */
-const runsAsked = 5;
 
 /** There may be no ledger yet. */
-function noneYet(error: unknown): readonly RunView[] {
-  if (error instanceof StoreError && error.kind === 'missing') return [];
+function noneYet(error: unknown): null {
+  if (error instanceof StoreError && error.kind === 'missing') return null;
   throw error;
 }
 
-/** What a run would do now, at the speed of the last one. Writes nothing. */
+/** What a run would do now, at the usual speed, and whether it would fit into a window. Writes nothing. */
 export async function dryRunOf(
-  { ledger, preview }: Pick<Store, 'ledger' | 'preview'>,
+  store: Pick<Store, 'home' | 'slots' | 'ledger' | 'preview'>,
   policy: Policy,
   pace: Pace,
   limitMs = dryRunMs,
-): Promise<DryRun> {
-  const runs = await ledger.runs(runsAsked).catch(noneYet);
-  return preview.preview(policy, limitMs, expectedSpeed(runs, pace));
+): Promise<ForetoldRun> {
+  const outlook: Outlook | null = await readOutlook(store).catch(noneYet);
+  const { runs, schedule } = outlook ?? { runs: [], schedule: defaultSchedule };
+  const found = await store.preview.preview(policy, limitMs, expectedSpeed(runs, schedule, pace));
+  return {
+    ...found,
+    forecast: outlook === null ? unknownForecast : forecast(found.seconds, schedule, outlook.record.now),
+  };
 }

@@ -1,7 +1,7 @@
 import { StoreError } from '../core/errors.js';
 import type { Pace } from '../core/pace.js';
 import { type Policy, policyHash } from '../core/policy.js';
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import type { KnownNode, RenderCallback, Store } from '../core/ports.js';
 import type { RunView } from '../core/run-view.js';
 import { cancelRun } from '../coreapp/cancel-run.js';
@@ -72,7 +72,7 @@ export class FanOutDesk implements RunDesk {
     }
   }
 
-  async dryRun(): Promise<DryRun> {
+  async dryRun(): Promise<ForetoldRun> {
     const { keeper, store, policy, pace } = this.#deps;
     if (keeper.facts === null) throw keeper.trouble;
     return dryRunOf(store, policy, pace);

@@ -16,6 +16,7 @@ import { packageVersion } from '../wire/package-version.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { prepareOrRefuse } from './store-keeper.js';
+import { Timetable } from './timetable.js';
 import { watchFor } from './watch.js';
 
 export type ForegroundOptions = {
@@ -24,6 +25,8 @@ export type ForegroundOptions = {
   readonly maxRows: number | null;
   /** Let the first run of a mapping through though it would delete nearly everything. */
   readonly confirmed: boolean;
+  /** Work outside of the windows too. */
+  readonly ignoreWindows: boolean;
   readonly onProgress: (view: RunView, live: LiveProgress | null) => void;
   readonly signal: AbortSignal;
 };
@@ -59,9 +62,12 @@ export async function runInForeground(
     log,
   });
   const bell = new Bell();
+  const stopping = new AbortController();
   try {
     const facts = await prepareOrRefuse(store, config, true);
     const meters = createMeters('000000000000');
+    const timetable = new Timetable({ store, clock: systemClock, log });
+    await timetable.refresh();
     let isDisplaced = false;
     const coreapp = new Coreapp({
       store,
@@ -71,7 +77,7 @@ export async function runInForeground(
       policy: policyOf(config),
       pace,
       choices: config.signalChoices,
-      gates: [],
+      gates: options.ignoreWindows ? [] : [timetable.gate],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -86,6 +92,7 @@ export async function runInForeground(
     // Before the workers are at it, which end a run that nobody may go on with.
     const found = await store.ledger.active();
     await coreapp.start();
+    const keeping = timetable.keep(stopping.signal);
     const startedAt = systemClock.monotonicMs();
     try {
       const answer = await coreapp.askForRun({ requestId: newId(), by: 'gc', confirmed: options.confirmed });
@@ -123,7 +130,8 @@ export async function runInForeground(
         return { reason: reasonOf(last), run: last, joined, overruled, callbacks };
       }
     } finally {
-      await coreapp.stop();
+      stopping.abort();
+      await Promise.all([coreapp.stop(), keeping]);
     }
   } finally {
     await store.close();

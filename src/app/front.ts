@@ -5,6 +5,7 @@ import type { Store } from '../core/ports.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import type { Meters } from '../metrics/meters.js';
+import type { Lookout } from './outlook.js';
 import type { RunDesk } from '../webapp/deps.js';
 import { adminHasOwnPassword, ensureAdmin } from '../webapp/passwords.js';
 import { createWebapp, type Webapp } from '../webapp/webapp.js';
@@ -16,6 +17,7 @@ export type FrontDeps = {
   readonly log: Log;
   readonly desk: RunDesk;
   readonly settingsChanged: () => void;
+  readonly lookout: Lookout;
 };
 
 /** The Webapp of this process. */
@@ -26,6 +28,7 @@ export function createFront({
   log,
   desk,
   settingsChanged,
+  lookout,
 }: FrontDeps): Promise<Webapp> {
   return createWebapp({
     settings: {
@@ -42,6 +45,7 @@ export function createFront({
     desk,
     metrics: meters,
     settingsChanged,
+    outlook: () => lookout.read(),
   });
 }
 

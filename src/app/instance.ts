@@ -11,6 +11,7 @@ import { createMeters } from '../metrics/meters.js';
 import { openStore } from '../storage/open-store.js';
 import { packageVersion } from '../wire/package-version.js';
 import { heldLog } from './held-log.js';
+import { Lookout } from './outlook.js';
 import { policyOf } from './policy.js';
 import { coreappRole } from './roles/coreapp.js';
 import type { Base, ServedRole } from './roles/role.js';
@@ -50,12 +51,21 @@ export async function startInstance(
     log,
   });
   const keeper = new StoreKeeper(store, config, log, systemClock, meters);
+  const lookout = new Lookout({ store, meters, log });
   const stopping = new AbortController();
   let finish: (end: { reason: ExitReason; words: string }) => void = () => undefined;
   const over = new Promise<{ reason: ExitReason; words: string }>((resolve) => {
     finish = resolve;
   });
-  const served = await makers[role]({ config, store, keeper, meters, log, finish: (end) => finish(end) });
+  const served = await makers[role]({
+    config,
+    store,
+    keeper,
+    meters,
+    log,
+    lookout,
+    finish: (end) => finish(end),
+  });
   const closing = [...served.closing, ['the database', () => store.close()]] as const;
   const stop = (): Promise<void> => closeAll(closing, stopping, log);
 
@@ -63,6 +73,7 @@ export async function startInstance(
     if (keeper.facts === null) return;
     await served.begin(keeper.facts);
     void keeper.watch(stopping.signal);
+    void lookout.watch(stopping.signal);
   };
 
   let isPrepared = false;

@@ -14,6 +14,8 @@ import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
+import { Scheduler } from './scheduler.js';
+import { Timetable } from './timetable.js';
 import { watchFor } from './watch.js';
 
 export type Finish = (end: { readonly reason: ExitReason; readonly words: string }) => void;
@@ -32,11 +34,15 @@ export type WorkshopDeps = {
 export class Workshop {
   readonly #deps: WorkshopDeps;
   readonly #dispatcher: Dispatcher;
+  readonly #timetable: Timetable;
+  readonly #stopping = new AbortController();
+  #scheduling: Promise<void> = Promise.resolve();
   #coreapp: Coreapp | null = null;
 
   constructor(deps: WorkshopDeps) {
     this.#deps = deps;
     const { config, store, meters, log } = deps;
+    this.#timetable = new Timetable({ store, clock: systemClock, log });
     this.#dispatcher = new Dispatcher({
       outbox: store.outbox,
       settings: () => store.home.settings(),
@@ -54,15 +60,23 @@ export class Workshop {
     return this.#coreapp;
   }
 
-  /** Settings have changed, or callbacks were written: what waits may be due now. */
+  /** Callbacks were written: they are due now. */
   wakePost(): void {
     this.#dispatcher.wake();
+  }
+
+  /** Callbacks that waited for a URL may be due, a slot too, and a window may have opened or closed. */
+  settingsChanged(): void {
+    this.wakePost();
+    this.#timetable.wake();
   }
 
   /** Takes the node's name and begins to work. */
   async begin(node: NodeIdentity, engine: EngineFacts): Promise<void> {
     const { config, store, meters, log, form, finish } = this.#deps;
     const policy = policyOf(config);
+    // Before anybody works: until then every window seems open.
+    await this.#timetable.refresh();
     const coreapp = new Coreapp({
       store,
       engine,
@@ -71,7 +85,7 @@ export class Workshop {
       policy,
       pace: paceOf(config),
       choices: config.signalChoices,
-      gates: [],
+      gates: [this.#timetable.gate],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -92,10 +106,21 @@ export class Workshop {
     });
     await coreapp.start();
     this.#coreapp = coreapp;
+    this.#scheduling = this.#keepSchedule(coreapp);
     await this.#dispatcher.start();
   }
 
+  async #keepSchedule(coreapp: Coreapp): Promise<void> {
+    const { store, log } = this.#deps;
+    const timetable = this.#timetable;
+    if (timetable.record === null) return;
+    const scheduler = new Scheduler({ timetable, slots: store.slots, coreapp, log }, timetable.record);
+    await timetable.keep(this.#stopping.signal, () => scheduler.act());
+  }
+
   async stopWork(): Promise<void> {
+    this.#stopping.abort();
+    await this.#scheduling;
     await this.#coreapp?.stop();
   }
 

@@ -2,8 +2,10 @@ import { dryRunOf } from '../app/dry-run.js';
 import { policyOf } from '../app/policy.js';
 import type { Config } from '../config/read-config.js';
 import { paceOf } from '../core/pace.js';
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import { dryRunReply } from '../wire/dry-run-reply.js';
+import { forecastShape } from '../wire/outlook-reply.js';
+import { forecastWords } from './forecast-words.js';
 import { formatCount, formatDuration, type Output } from './output.js';
 import { withStore } from './with-store.js';
 
@@ -17,7 +19,7 @@ export async function tellDryRun(config: Config, output: Output): Promise<void> 
   });
 }
 
-export function dryRunWords(found: DryRun, profile: string): readonly string[] {
+export function dryRunWords(found: ForetoldRun, profile: string): readonly string[] {
   const about = found.exact ? '' : 'about ';
   const row = (what: string, words: string): string => `${what.padEnd(14)}${words}`;
   const counts = (of: Readonly<Record<string, number>>): string =>
@@ -36,6 +38,7 @@ export function dryRunWords(found: DryRun, profile: string): readonly string[] {
       `about ${formatBytes(found.bytes)}; the log would grow by about ${formatBytes(found.logBytes)}`,
     ),
     row('time', `about ${formatDuration(found.seconds * 1_000)} with the profile ${profile}`),
+    ...forecastWords(forecastShape(found.forecast)).map((words) => row('forecast', words)),
     row('walk', `${found.walk}, foreign keys ${found.foreignKeys}: ${found.why}`),
     ...(found.missingIndex === null ? [] : [row('missing index', found.missingIndex)]),
     ...(found.sample.length === 0

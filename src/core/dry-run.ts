@@ -1,3 +1,4 @@
+import type { Forecast } from './forecast.js';
 import type { Policy } from './policy.js';
 import type { DependentCounts, ForeignKeyMode, Walk } from './run.js';
 
@@ -45,3 +46,6 @@ export type DryRun = {
   readonly sample: readonly (readonly string[])[];
   readonly horizon: string;
 };
+
+/** With what the windows mean for it: a run that began now. */
+export type ForetoldRun = DryRun & { readonly forecast: Forecast };

@@ -3,11 +3,13 @@
  * storage knows which engine answers. Every method may throw a StoreError; expected outcomes are values.
  */
 import type { Preview } from './dry-run.js';
+import type { PastRun } from './keep-up.js';
 import type { Mapping } from './mapping.js';
 import type { PaceName } from './pace.js';
 import type { Policy } from './policy.js';
 import type { DependentCounts, Outcome, Plan, Run, RunForm, Span } from './run.js';
 import type { NodeLive, RunView } from './run-view.js';
+import type { SlotMarks } from './schedule.js';
 import type { ApplicationSettings } from './settings.js';
 import type { Signals } from './signals.js';
 
@@ -57,6 +59,8 @@ export interface Ledger {
   /** Newest first. */
   runs(limit: number): Promise<readonly RunView[]>;
   run(id: string): Promise<RunView | null>;
+  /** Runs that have ended, newest first, by one query over their rows alone. */
+  pastRuns(limit: number): Promise<readonly PastRun[]>;
   /** Nodes that have not left and whose last heartbeat is younger than `withinMs`, by name. */
   nodes(withinMs: number): Promise<readonly KnownNode[]>;
   /** Who holds the rows that a run skipped, in words ("session 4711 (app@10.0.0.5, idle in transaction)"); null when unknown. */
@@ -237,6 +241,7 @@ export type CallbackState = {
 /** What the Webapps keep: settings, users, revoked tokens. */
 export interface Home {
   settings(): Promise<ApplicationSettings>;
+  /** A schedule that has other slots than before begins anew, in the same transaction: its slots up to now are past. */
   saveSettings(settings: ApplicationSettings): Promise<void>;
   /** The named secret; `make` gives it a value if it has none, and the first writer wins. */
   secret(name: 'jwt_key', make: () => string): Promise<string>;
@@ -252,6 +257,18 @@ export type User = {
   /** scrypt, with its parameters: `scrypt$N$r$p$salt$hash`. */
   readonly passwordHash: string;
 };
+
+/** What the ledger remembers of the schedule. */
+export interface SlotBook {
+  read(): Promise<SlotRecord>;
+  /**
+   * A slot was acted on. Only ever raised: nothing happens when a later one is there. `warning` is what a person should
+   * know of it, until the next slot or another schedule.
+   */
+  acted(slot: Date, warning: string | null): Promise<void>;
+}
+/** `storeId`: 32 hex, made with the ledger. */
+export type SlotRecord = SlotMarks & { readonly storeId: string; readonly warning: string | null };
 
 export type EngineFacts = {
   readonly engine: 'postgresql' | 'pglite' | 'mysql' | 'mariadb' | 'memory';
@@ -274,6 +291,7 @@ export interface Store {
   readonly planner: Planner;
   readonly outbox: Outbox;
   readonly home: Home;
+  readonly slots: SlotBook;
   readonly ownTables: OwnTables;
   readonly holds: HoldBook;
   readonly doctor: Doctor;

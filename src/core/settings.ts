@@ -1,3 +1,5 @@
+import { defaultSchedule, type Schedule } from './schedule.js';
+
 /** The application settings of the original's `/v1/settings/application` that steer this product. */
 export type ApplicationSettings = {
   /** '' = not set: callbacks wait in the outbox. */
@@ -6,6 +8,7 @@ export type ApplicationSettings = {
   readonly maxCallbackBackoffDelayMs: number;
   readonly heartbeatIntervalS: number;
   readonly unhealthyIntervalS: number;
+  readonly schedule: Schedule;
   /** Settings of the original that have no meaning here; kept and given back, so that clients find what they wrote. */
   readonly kept: Readonly<Record<string, unknown>>;
 };
@@ -17,5 +20,6 @@ export const defaultSettings: ApplicationSettings = {
   maxCallbackBackoffDelayMs: 900_000,
   heartbeatIntervalS: 5,
   unhealthyIntervalS: 30,
+  schedule: defaultSchedule,
   kept: {},
 };

@@ -70,6 +70,16 @@ export const meterTable = {
     help: 'Callbacks that wait for their receiver to answer 200',
   },
   message_gc_run_active: { type: 'gauge', labels: [], help: '1 while a run is active, otherwise 0' },
+  message_gc_eligible_rows_per_day: {
+    type: 'gauge',
+    labels: [],
+    help: 'Messages that become eligible in a day, from the ledger; absent while unknown',
+  },
+  message_gc_capacity_rows_per_day: {
+    type: 'gauge',
+    labels: [],
+    help: 'Messages that runs can delete in a day, in the hours that windows allow; absent while unknown',
+  },
   message_gc_database_reachable: {
     type: 'gauge',
     labels: [],

@@ -25,6 +25,8 @@ export interface Meters {
   callback(result: 'delivered' | 'refused'): void;
   callbacksWaiting(count: number): void;
   runActive(active: boolean): void;
+  /** Null: unknown, and no sample is shown. */
+  keepUp(figures: { readonly eligiblePerDay: number | null; readonly capacityPerDay: number | null }): void;
   databaseReachable(reachable: boolean): void;
   /** Prometheus text, version 0.0.4. */
   text(): Promise<{ readonly contentType: string; readonly body: string }>;
@@ -76,6 +78,11 @@ export function createMeters(node: string, clock: Clock = systemClock): Meters {
   const waiting = gauge('message_gc_callbacks_waiting');
   const active = gauge('message_gc_run_active');
   const reachable = gauge('message_gc_database_reachable');
+  const eligible = gauge('message_gc_eligible_rows_per_day');
+  const capacity = gauge('message_gc_capacity_rows_per_day');
+  // A gauge begins at 0, which would be a claim here.
+  eligible.remove();
+  capacity.remove();
 
   return {
     request({ method, status, errorCode, durationMs }) {
@@ -98,6 +105,15 @@ export function createMeters(node: string, clock: Clock = systemClock): Meters {
     callback: (result) => callbacks.inc({ result }),
     callbacksWaiting: (count) => waiting.set(count),
     runActive: (is) => active.set(is ? 1 : 0),
+    keepUp({ eligiblePerDay, capacityPerDay }) {
+      for (const [meter, figure] of [
+        [eligible, eligiblePerDay],
+        [capacity, capacityPerDay],
+      ] as const) {
+        if (figure === null) meter.remove();
+        else meter.set(figure);
+      }
+    },
     databaseReachable: (is) => reachable.set(is ? 1 : 0),
     async text() {
       return { contentType: registry.contentType, body: await registry.metrics() };

@@ -2,8 +2,9 @@
  * What the front door needs from the rest of the house. `app/` hands it over; nothing in this room knows a database
  * or a worker.
  */
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { Outlook } from '../core/outlook.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';
@@ -20,6 +21,8 @@ export type WebappDeps = {
   readonly ledger: Pick<Ledger, 'runs' | 'run'>;
   readonly outbox: Pick<Outbox, 'waiting' | 'forRun'>;
   readonly desk: RunDesk;
+  /** Schedule, windows and how past runs went. Throws StoreError when the database is not reachable. */
+  readonly outlook: () => Promise<Outlook>;
   readonly metrics: Meters;
   /** Called after each change has been saved: callbacks that waited for a URL must leave at once. */
   readonly settingsChanged: (settings: ApplicationSettings) => void;
@@ -57,7 +60,7 @@ export interface RunDesk {
   /** Starts a run or joins the active one. Throws StoreError when the database is not reachable. */
   start(request: StartAsked): Promise<DeskAnswer>;
   /** What a run would do now; 5 s at most. Throws StoreError when the database is not reachable. */
-  dryRun(): Promise<DryRun>;
+  dryRun(): Promise<ForetoldRun>;
   /** Speed and reason of a run on which this process works; null otherwise. Asks nobody. */
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */

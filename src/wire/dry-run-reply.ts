@@ -1,5 +1,6 @@
-import type { DryRun } from '../core/dry-run.js';
+import type { ForetoldRun } from '../core/dry-run.js';
 import { type Meta, meta } from './meta.js';
+import { type ForecastShape, forecastShape } from './outlook-reply.js';
 
 /** What a run would do now: the answer to a PUT with `dry_run=true`, and `message-gc plan --json`. */
 export type DryRunReply = {
@@ -24,13 +25,15 @@ export type DryRunShape = {
   /** Keys of some messages that would go; of a key of several columns a list each. */
   readonly sample: readonly (string | readonly string[])[];
   readonly horizon: string;
+  /** For a run that began now. */
+  readonly forecast: ForecastShape;
 };
 
-export function dryRunReply(found: DryRun): DryRunReply {
+export function dryRunReply(found: ForetoldRun): DryRunReply {
   return { services: { message: { gc: { dry_run: dryRunShape(found) } } }, meta };
 }
 
-export function dryRunShape(found: DryRun): DryRunShape {
+export function dryRunShape(found: ForetoldRun): DryRunShape {
   return {
     messages: found.messages,
     exact: found.exact,
@@ -47,5 +50,6 @@ export function dryRunShape(found: DryRun): DryRunShape {
     missing_index: found.missingIndex,
     sample: found.sample.map((key) => (key.length === 1 ? (key[0] ?? '') : key)),
     horizon: found.horizon,
+    forecast: forecastShape(found.forecast),
   };
 }

@@ -7,10 +7,15 @@ import type { SignalView } from '../core/pressure.js';
 import type { Reason, ReasonCode } from '../core/reason.js';
 import type { LiveProgress, NodeView, RunError, RunView } from '../core/run-view.js';
 import { wholeRun } from '../core/whole-run.js';
+import type { KeepUp } from '../core/keep-up.js';
+import type { Ahead } from '../core/outlook.js';
 import { type Meta, meta } from './meta.js';
+import { type ForecastShape, type KeepUpShape, keepUpShape, runForecast } from './outlook-reply.js';
 
 export type RunsReply = {
-  readonly services: { readonly message: { readonly gc: { readonly runs: readonly RunShape[] } } };
+  readonly services: {
+    readonly message: { readonly gc: { readonly runs: readonly RunShape[]; readonly keep_up?: KeepUpShape } };
+  };
   readonly meta: Meta;
 };
 
@@ -34,6 +39,8 @@ export type RunShape = {
     readonly share: number | null;
     readonly rows_per_second: number | null;
     readonly eta_seconds: number | null;
+    /** Whether it will fit into the window; null when the run is over, or where nobody has reckoned. */
+    readonly forecast: ForecastShape | null;
   };
   readonly reason: Reason | null;
   readonly plan: { readonly walk: string; readonly foreign_keys: string; readonly why: string } | null;
@@ -74,8 +81,10 @@ export type CallbackShape = {
   readonly last_error: string | null;
 };
 
-export function runsReply(runs: readonly RunShape[]): RunsReply {
-  return { services: { message: { gc: { runs } } }, meta };
+/** Whether runs keep up stands beside the list of all of them. */
+export function runsReply(runs: readonly RunShape[], keepUp?: KeepUp): RunsReply {
+  const keeping = keepUp === undefined ? {} : { keep_up: keepUpShape(keepUp) };
+  return { services: { message: { gc: { runs, ...keeping } } }, meta };
 }
 
 /**
@@ -86,6 +95,7 @@ export function runShape(
   view: RunView,
   told: LiveProgress | null,
   callbacks?: readonly CallbackState[],
+  ahead: Ahead | null = null,
 ): RunShape {
   const isOn = view.endedAt === null;
   const live = isOn ? liveOf(view, told) : null;
@@ -105,6 +115,8 @@ export function runShape(
       share: view.share,
       rows_per_second: live === null ? averageSpeed(view) : Math.round(live.rowsPerSecond),
       eta_seconds: live?.etaSeconds == null ? null : Math.ceil(live.etaSeconds),
+      forecast:
+        isOn && ahead !== null ? runForecast({ ...view, etaSeconds: live?.etaSeconds ?? null }, ahead) : null,
     },
     reason: live === null ? null : live.reason,
     plan:

@@ -3,9 +3,8 @@
  * nobody has set it. Settings without a meaning here are read by the same rules, so that a typing error in them is
  * found as well; they are kept and given back.
  */
-
-/** A value as it will be kept, or what was expected instead. */
-export type ReadValue = { readonly value: unknown } | { readonly expected: string };
+import type { ReadValue } from './read-value.js';
+import { readCron, readTimeZone, readWindows, scheduleNames } from './schedule-settings.js';
 
 export type SettingEntry = {
   readonly read: (raw: unknown) => ReadValue;
@@ -53,7 +52,10 @@ export const settingTable: ReadonlyMap<string, SettingEntry> = new Map<string, S
   ['heartbeat_interval', { read: integer(1, 3_600, 'seconds') }],
   ['unhealthy_interval', { read: integer(1, 3_600, 'seconds') }],
   // Off until it is switched on, unlike the original: nothing deletes here without somebody having asked.
-  ['garbagecollector_enable.messages', { read: flag, shown: false }],
+  [scheduleNames.enabled, { read: flag }],
+  [scheduleNames.cron, { read: readCron }],
+  [scheduleNames.timeZone, { read: readTimeZone }],
+  [scheduleNames.windows, { read: readWindows }],
   ['garbagecollector_enable.media', { read: flag, shown: false }],
   ['callback_persist', { read: flag, shown: true }],
   ['webhooks.max_concurrent_requests', { read: oneOf([6, 12, 18, 24]), shown: 6 }],

@@ -5,6 +5,7 @@
 import type { ApplicationSettings } from '../core/settings.js';
 import type { ErrorCode } from './error-envelope.js';
 import { type Meta, meta } from './meta.js';
+import { appliedSchedule, scheduleNames, shownSchedule } from './schedule-settings.js';
 import { nearestSetting, olderNames, settingTable } from './setting-table.js';
 
 export type SettingsReply = {
@@ -64,6 +65,7 @@ export function settingsReply(settings: ApplicationSettings): SettingsReply {
   flat.set('max_callback_backoff_delay_ms', settings.maxCallbackBackoffDelayMs);
   flat.set('heartbeat_interval', settings.heartbeatIntervalS);
   flat.set('unhealthy_interval', settings.unhealthyIntervalS);
+  for (const [name, value] of shownSchedule(settings.schedule)) flat.set(name, value);
   const application: Record<string, unknown> = {};
   for (const [name, value] of [...flat].sort(([a], [b]) => (a < b ? -1 : 1)))
     place(application, name.split('.'), value);
@@ -82,6 +84,7 @@ function applied(current: ApplicationSettings, values: ReadonlyMap<string, unkno
     'max_callback_backoff_delay_ms',
     'heartbeat_interval',
     'unhealthy_interval',
+    ...Object.values(scheduleNames),
   ]);
   return {
     webhookUrl: typeof url === 'string' ? url.trim() : current.webhookUrl,
@@ -89,6 +92,7 @@ function applied(current: ApplicationSettings, values: ReadonlyMap<string, unkno
     maxCallbackBackoffDelayMs: number('max_callback_backoff_delay_ms', current.maxCallbackBackoffDelayMs),
     heartbeatIntervalS: number('heartbeat_interval', current.heartbeatIntervalS),
     unhealthyIntervalS: number('unhealthy_interval', current.unhealthyIntervalS),
+    schedule: appliedSchedule(current.schedule, values),
     kept: { ...current.kept, ...Object.fromEntries([...values].filter(([name]) => !own.has(name))) },
   };
 }

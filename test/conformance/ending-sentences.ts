@@ -51,6 +51,32 @@ export function endingSentences(inWorld: InWorld): void {
   );
 
   it(
+    'past runs are those that have ended, newest first, with what they deleted and their horizons',
+    inWorld(async (world) => {
+      await insertOld(world, 10, 0);
+      const node = await registered(world);
+      const first = await plannedRun(world, node);
+      expect(await world.store.ledger.pastRuns(5)).toEqual([]);
+      await finish(world, first, node);
+      await endComplete(world, first);
+      await insertOld(world, 5, 0);
+      const second = await plannedRun(world, node);
+      await endFailed(world, second, 'words');
+      const past = await world.store.ledger.pastRuns(5);
+      // Two runs within one tick of the clock have no order.
+      expect(new Set(past.map((run) => `${run.outcome} ${run.deleted}`))).toEqual(
+        new Set(['complete 10', 'failed 0']),
+      );
+      for (const { horizon, started, ended, policyHash } of past) {
+        expect(horizon).toBeLessThan(started);
+        expect(ended).toBeGreaterThanOrEqual(started);
+        expect(policyHash).toMatch(/^[0-9a-f]{64}$/);
+      }
+      expect(await world.store.ledger.pastRuns(1)).toHaveLength(1);
+    }),
+  );
+
+  it(
     'a run with nothing to delete completes with 0',
     inWorld(async (world) => {
       const node = await registered(world);

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { User } from '../../src/core/ports.js';
+import { defaultSchedule } from '../../src/core/schedule.js';
 import { defaultSettings } from '../../src/core/settings.js';
 import type { InWorld } from './exercise-store.js';
 
@@ -20,6 +21,49 @@ export function homeSentences(inWorld: InWorld): void {
       expect(await home.settings()).toEqual(changed);
       await home.saveSettings(defaultSettings);
       expect(await home.settings()).toEqual(defaultSettings);
+    }),
+  );
+
+  it(
+    'a schedule that is switched on or changed begins anew, in the time of the database',
+    inWorld(async ({ store: { home, slots } }) => {
+      const before = await slots.read();
+      expect(before).toMatchObject({ since: null, last: null, warning: null });
+      expect(before.storeId).toMatch(/^[0-9a-f]{32}$/);
+      const on = { ...defaultSchedule, enabled: true };
+      await home.saveSettings({ ...defaultSettings, schedule: on });
+      const switched = await slots.read();
+      expect(switched.since?.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
+      expect(switched.since?.getTime()).toBeLessThanOrEqual(switched.now.getTime());
+
+      await slots.acted(new Date('2026-11-26T03:00Z'), 'a warning');
+      const windows = [{ days: ['mon'], from: '01:00', to: '02:00' }] as const;
+      await home.saveSettings({
+        ...defaultSettings,
+        schedule: { ...on, windows },
+        webhookUrl: 'https://a.test/',
+      });
+      expect(await slots.read()).toMatchObject({
+        since: switched.since,
+        last: new Date('2026-11-26T03:00Z'),
+        warning: 'a warning',
+      });
+      await home.saveSettings({ ...defaultSettings, schedule: { ...on, cron: '0 4 * * *' } });
+      expect(await slots.read()).toMatchObject({ last: null, warning: null });
+    }),
+  );
+
+  it(
+    'the last slot acted on is only ever raised, whoever says so',
+    inWorld(async ({ store: { slots } }) => {
+      const at = (hour: number) => new Date(Date.UTC(2026, 10, 26, hour));
+      await Promise.all([3, 5, 4].map((hour) => slots.acted(at(hour), `slot ${hour}`)));
+      expect(await slots.read()).toMatchObject({ last: at(5), warning: 'slot 5' });
+      await slots.acted(at(5), null);
+      await slots.acted(at(2), 'late');
+      expect(await slots.read()).toMatchObject({ last: at(5), warning: 'slot 5' });
+      await slots.acted(at(6), null);
+      expect(await slots.read()).toMatchObject({ last: at(6), warning: null });
     }),
   );
 

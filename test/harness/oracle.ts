@@ -46,6 +46,11 @@ export class Oracle {
     return this.#count('SELECT count(*)::int AS n FROM message_receipts');
   }
 
+  /** Spans that some node holds. */
+  async leasedSpans(): Promise<number> {
+    return this.#count(`SELECT count(*)::int AS n FROM message_gc.span WHERE state = 'leased'`);
+  }
+
   /** Receipts whose message is gone: the foreign key forbids them, and leaving its checks out must not make any. */
   async orphans(): Promise<number> {
     return this.#count(

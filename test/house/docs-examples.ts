@@ -1,4 +1,5 @@
-import type { DryRun } from '../../src/core/dry-run.js';
+import type { ForetoldRun } from '../../src/core/dry-run.js';
+import { defaultSchedule } from '../../src/core/schedule.js';
 import { defaultSettings } from '../../src/core/settings.js';
 import type { SignalView } from '../../src/core/pressure.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
@@ -55,7 +56,9 @@ const callback = {
 } as const;
 const told = { node: null, messagesDeleted: 1, error: null } as const;
 
-const foretold: DryRun = {
+const ahead = { plan: defaultSchedule, now: new Date(0), usualSpeed: 1 };
+
+const foretold: ForetoldRun = {
   messages: 1,
   exact: true,
   dependents: { message_receipts: 1 },
@@ -70,6 +73,7 @@ const foretold: DryRun = {
   why: 'words',
   missingIndex: null,
   sample: [['1']],
+  forecast: { fits: true, endsAt: new Date(0), windows: 1 },
   horizon: '2026-11-22T10:00:00.000000Z',
 };
 
@@ -103,8 +107,14 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
     ['words'],
   ),
   'dry run': dryRunReply(foretold),
-  runs: runsReply([runShape(view, liveOf)]),
-  run: runsReply([runShape(view, liveOf, [callback])]),
+  runs: runsReply([runShape({ ...view, endedAt: view.startedAt }, liveOf)]),
+  list: runsReply([runShape(view, liveOf, undefined, ahead)], {
+    eligiblePerDay: 1,
+    capacityPerDay: 1,
+    keepsUp: true,
+    measuredSeconds: 1,
+  }),
+  run: runsReply([runShape({ ...view, endedAt: view.startedAt }, liveOf, [callback])]),
   complete: JSON.parse(renderCallback({ ...told, outcome: 'complete' })),
   failed: JSON.parse(renderCallback({ ...told, outcome: 'failed' })),
   health: healthReply('connected', ['words']),

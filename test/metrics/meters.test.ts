@@ -67,3 +67,23 @@ describe('the meters', () => {
     expect(body).toContain('message_gc_runs_total{outcome="complete"} 1\n');
   });
 });
+
+describe('the figures of keeping up', () => {
+  const names = ['message_gc_eligible_rows_per_day', 'message_gc_capacity_rows_per_day'];
+  const samples = async (meters: ReturnType<typeof createMeters>) =>
+    (await meters.text()).body.split('\n').filter((line) => names.some((name) => line.startsWith(name)));
+
+  it('have no sample while they are unknown', async () => {
+    const meters = createMeters('9dfe77618dba');
+    expect(await samples(meters)).toEqual([]);
+    meters.keepUp({ eligiblePerDay: 1_200, capacityPerDay: null });
+    expect(await samples(meters)).toEqual(['message_gc_eligible_rows_per_day 1200']);
+    meters.keepUp({ eligiblePerDay: 0, capacityPerDay: 5 });
+    expect(await samples(meters)).toEqual([
+      'message_gc_eligible_rows_per_day 0',
+      'message_gc_capacity_rows_per_day 5',
+    ]);
+    meters.keepUp({ eligiblePerDay: null, capacityPerDay: null });
+    expect(await samples(meters)).toEqual([]);
+  });
+});

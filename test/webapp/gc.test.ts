@@ -116,6 +116,7 @@ describe('PUT gc', () => {
               missing_index: null,
               sample: ['17', '18'],
               horizon: '2026-11-22T10:00:00.000000Z',
+              forecast: { fits: true, ends_at: '2026-11-22T11:00:00.000Z', windows: 1 },
             },
           },
         },
@@ -257,6 +258,37 @@ describe('looking at runs', () => {
       progress: { share: 0.41, rows_per_second: 10 },
     });
     expect(run.callbacks).toBeUndefined();
+  });
+
+  it('says whether it will fit into the window, and whether runs keep up', async () => {
+    const world = new World();
+    const now = new Date('2026-11-22T05:00Z');
+    world.live = {
+      rowsPerSecond: 100,
+      etaSeconds: 7_200,
+      reason: { code: 'working', signal: null, value: null, limit: null, since: now.toISOString() },
+    };
+    const past = { outcome: 'complete', policyHash: 'a', ended: 200_000, started: 100_000 } as const;
+    world.outlook = {
+      schedule: {
+        ...world.outlook.schedule,
+        windows: [{ days: ['sat', 'sun'], from: '22:00', to: '06:00' }],
+      },
+      record: { ...world.outlook.record, now },
+      runs: [
+        { ...past, deleted: 500, horizon: now.getTime() },
+        { ...past, deleted: 9_000_000, horizon: now.getTime() - 43_200_000 },
+      ],
+    };
+    const webapp = await world.webapp();
+    const headers = { authorization: await world.bearer() };
+    const list = (await webapp.inject({ method: 'GET', url: gc, headers })).json().services.message.gc;
+    const wanted = { fits: false, ends_at: '2026-11-22T23:00:00.000Z', windows: 2 };
+    expect(list.runs[0].progress.forecast).toStrictEqual(wanted);
+    expect(list.keep_up).toMatchObject({ eligible_rows_per_day: 1_000, measured_seconds: 43_200 });
+    const one = (await webapp.inject({ method: 'GET', url: `${gc}/${runId}`, headers })).json();
+    expect(one.services.message.gc.runs[0].progress.forecast).toStrictEqual(wanted);
+    expect(one.services.message.gc).not.toHaveProperty('keep_up');
   });
 
   it('shows one with its callbacks', async () => {

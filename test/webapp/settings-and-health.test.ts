@@ -87,6 +87,33 @@ describe('health', () => {
     });
   });
 
+  it('says what became of the schedule, while it is on, and when runs do not keep up', async () => {
+    const world = new World();
+    world.settings = { ...defaultSettings, webhookUrl: 'https://example.test/' };
+    const now = new Date('2026-11-26T12:00Z');
+    const { schedule, record } = world.outlook;
+    const past = { outcome: 'complete', policyHash: 'a', started: 0, ended: 86_400_000 } as const;
+    world.outlook = {
+      schedule: { ...schedule, enabled: true },
+      record: { ...record, now, warning: 'The run was not started.', last: new Date('2027-11-26T12:00Z') },
+      runs: [
+        { ...past, deleted: 20_000, horizon: now.getTime() },
+        { ...past, deleted: 20_000, horizon: now.getTime() - 43_200_000 },
+      ],
+    };
+    const { get } = await open(world);
+    const { warnings } = (await get('/v1/health')).json().health;
+    expect(warnings).toStrictEqual([
+      'The run was not started.',
+      expect.stringContaining("ahead of the database's clock"),
+      expect.stringContaining(
+        'about 40,000 a day) than runs can delete in their windows (about 20,000 a day',
+      ),
+    ]);
+    world.outlook = { ...world.outlook, schedule, runs: [] };
+    expect((await get('/v1/health')).json().health).not.toHaveProperty('warnings');
+  });
+
   it('is the original body when all is well', async () => {
     const world = new World();
     world.settings = { ...defaultSettings, webhookUrl: 'https://example.test/' };

@@ -1,8 +1,10 @@
 /** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
 import { StoreError } from '../../src/core/errors.js';
-import type { DryRun } from '../../src/core/dry-run.js';
+import type { ForetoldRun } from '../../src/core/dry-run.js';
 import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
+import type { Outlook } from '../../src/core/outlook.js';
+import { defaultSchedule } from '../../src/core/schedule.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
 import type { Log } from '../../src/kit/log.js';
@@ -45,7 +47,7 @@ export const aRun: RunView = {
 
 type Braked = Extract<DeskAnswer, { readonly kind: 'braked' | 'asked' }>;
 
-export const aDryRun: DryRun = {
+export const aDryRun: ForetoldRun = {
   messages: 1_234,
   exact: true,
   dependents: { message_receipts: 2_345 },
@@ -61,6 +63,7 @@ export const aDryRun: DryRun = {
   missingIndex: null,
   sample: [['17'], ['18']],
   horizon: '2026-11-22T10:00:00.000000Z',
+  forecast: { fits: true, endsAt: new Date('2026-11-22T11:00Z'), windows: 1 },
 };
 
 export type Line = { readonly level: string; readonly facts: object; readonly words: string };
@@ -81,11 +84,16 @@ export class World {
   nodes: Promise<readonly NodeHealth[]> | null = null;
   nodesLastSeen: readonly NodeHealth[] | null = null;
   waiting = 0;
+  outlook: Outlook = {
+    schedule: defaultSchedule,
+    record: { storeId: 'b'.repeat(32), now: new Date(), since: null, last: null, warning: null },
+    runs: [],
+  };
   runs: readonly RunView[] = [aRun];
   callbacks: readonly CallbackState[] = [];
   live: LiveProgress | null = null;
   start: () => Promise<StartAnswer | Braked> = () => Promise.resolve({ runId, joined: false });
-  dryRun: () => Promise<DryRun> = () => Promise.resolve(aDryRun);
+  dryRun: () => Promise<ForetoldRun> = () => Promise.resolve(aDryRun);
   cancel: (by: string) => Promise<RunView | null> = () => Promise.resolve(null);
   readonly meters = createMeters('9dfe77618dba');
 
@@ -160,6 +168,7 @@ export class World {
         forRun: () => Promise.resolve(this.callbacks),
       },
       desk: this.desk,
+      outlook: () => this.#ask(() => this.outlook),
       metrics: this.meters,
       settingsChanged: (changed) => this.saved.push(changed),
     });

@@ -45,6 +45,8 @@ describe('changing settings', () => {
     ['callback_persist', 'yes'],
     ['webhooks', 'https://example.test'],
     ['media', { auto_download: ['film'] }],
+    ['garbagecollector_enable', { messages: 'nightly' }],
+    ['garbagecollector_windows', 'always'],
   ])('refuses %s = %j with the name and what was expected', (name, value) => {
     const { code, details } = refusal({ [name]: value });
     expect(code).toBe(1009);
@@ -102,6 +104,56 @@ describe('changing settings', () => {
     ).toContain('twice');
   });
 
+  it('takes a schedule and windows, and gives them back in one form', () => {
+    const settings = patched({
+      db_garbagecollector_enable: true,
+      garbagecollector_schedule: { cron: ' 30 2 * * MON-FRI ', timezone: 'Europe/Berlin' },
+      garbagecollector_windows: [
+        { days: ['Sunday', 'mon', 'sun'], from: '22:00', to: '06:00' },
+        { days: ['sat'], from: '00:00', to: '24:00' },
+      ],
+    });
+    expect(settings.schedule).toEqual({
+      enabled: true,
+      cron: '30 2 * * MON-FRI',
+      timeZone: 'Europe/Berlin',
+      windows: [
+        { days: ['sun', 'mon'], from: '22:00', to: '06:00' },
+        { days: ['sat'], from: '00:00', to: '24:00' },
+      ],
+    });
+    const { application } = settingsReply(settings).settings;
+    expect(patched(application).schedule).toEqual(settings.schedule);
+    expect(patched({ garbagecollector_windows: [] }, settings).schedule).toEqual({
+      ...settings.schedule,
+      windows: [],
+    });
+  });
+
+  const window = { days: ['mon'], from: '22:00', to: '06:00' };
+  it.each([
+    ['garbagecollector_schedule.cron', '0 0 30 2 *', 'no date fits'],
+    ['garbagecollector_schedule.cron', '0 3 * *', 'a cron expression such as "0 3 * * *"'],
+    ['garbagecollector_schedule.cron', 3, 'a cron expression'],
+    ['garbagecollector_schedule.timezone', 'Europe/Berln', 'did you mean "Europe/Berlin"?'],
+    ['garbagecollector_schedule.timezone', 'Tokyo', 'did you mean "Asia/Tokyo"?'],
+    ['garbagecollector_schedule.timezone', 2, 'an IANA time zone'],
+    ['garbagecollector_windows', [window, 7], 'in window 2 an object with days, from and to'],
+    ['garbagecollector_windows', [{ ...window, day: 'mon' }], 'there is no "day"; did you mean "days"?'],
+    ['garbagecollector_windows', [{ ...window, days: [] }], 'days lists at least one of'],
+    ['garbagecollector_windows', [{ ...window, days: ['mond'] }], '"mond" is no day'],
+    ['garbagecollector_windows', [{ ...window, from: '24:00' }], 'from 00:00 to 23:59'],
+    ['garbagecollector_windows', [{ ...window, to: '6:00' }], 'to is a time such as "06:00"'],
+    ['garbagecollector_windows', [{ ...window, to: '22:00' }], 'from and to differ (both are 22:00)'],
+    ['garbagecollector_windows', Array(51).fill(window), '50 at most'],
+  ])('refuses %s = %j and says what was expected', (name, value, words) => {
+    const body = name.split('.').reduceRight<unknown>((inner, part) => ({ [part]: inner }), value);
+    const { code, details } = refusal(body);
+    expect(code).toBe(1009);
+    expect(details).toContain(name);
+    expect(details).toContain(words);
+  });
+
   it('gives everything back that it took, so that a GET can be sent as a PATCH', () => {
     const settings = patched({
       callback_persist: false,
@@ -115,6 +167,8 @@ describe('changing settings', () => {
       callback_backoff_delay_ms: 3000,
       callback_persist: false,
       garbagecollector_enable: { media: false, messages: false },
+      garbagecollector_schedule: { cron: '0 3 * * *', timezone: 'UTC' },
+      garbagecollector_windows: [],
       heartbeat_interval: 5,
       log_level: 'info',
       max_callback_backoff_delay_ms: 900_000,

@@ -50,7 +50,7 @@ describe('a run on the wire', () => {
                 dependents_deleted: { message_receipts: 2345 },
                 parked: 2,
                 batches: 9,
-                progress: { share: 0.41, rows_per_second: 51_000, eta_seconds: 38 },
+                progress: { share: 0.41, rows_per_second: 51_000, eta_seconds: 38, forecast: null },
                 reason: {
                   code: 'resting',
                   signal: 'duty',
@@ -94,7 +94,12 @@ describe('a run on the wire', () => {
     const shape = runShape({ ...view, state: 'requested', plan: null, share: null, horizon: null }, null);
     expect(shape.state).toBe('running');
     expect(shape.plan).toBeNull();
-    expect(shape.progress).toStrictEqual({ share: null, rows_per_second: null, eta_seconds: null });
+    expect(shape.progress).toStrictEqual({
+      share: null,
+      rows_per_second: null,
+      eta_seconds: null,
+      forecast: null,
+    });
   });
 
   it('tells its callbacks where they were asked for', () => {

@@ -2,6 +2,7 @@ import type { Config } from '../../config/read-config.js';
 import type { EngineFacts, Store } from '../../core/ports.js';
 import type { Log } from '../../kit/log.js';
 import type { Meters } from '../../metrics/meters.js';
+import type { Lookout } from '../outlook.js';
 import type { StoreKeeper } from '../store-keeper.js';
 import type { Finish } from '../workshop.js';
 
@@ -12,6 +13,7 @@ export type Base = {
   readonly keeper: StoreKeeper;
   readonly meters: Meters;
   readonly log: Log;
+  readonly lookout: Lookout;
   readonly finish: Finish;
 };
 

@@ -15,6 +15,7 @@ type Options = {
   readonly maxRows?: number;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+  readonly ignoreWindows?: boolean;
   readonly json?: boolean;
 };
 
@@ -34,6 +35,7 @@ export function register(program: Command): void {
     )
     .option('--dry-run', 'only tell what a run would do, as "message-gc plan" does; nothing is deleted')
     .option('--yes', 'let the first run of a mapping through though it would delete nearly everything')
+    .option('--ignore-windows', 'work outside of the windows too; without it, gc waits for the next one')
     .option('--json', 'print the run as one JSON line')
     .action(async (options: Options) => {
       const config = readConfig(environment);
@@ -49,6 +51,7 @@ export function register(program: Command): void {
           maxSeconds: options.maxTime ?? null,
           maxRows: options.maxRows ?? null,
           confirmed: options.yes === true,
+          ignoreWindows: options.ignoreWindows === true,
           signal: stopping.signal,
           onProgress: (run, live) =>
             progress.update({

@@ -1,16 +1,16 @@
 import type { Home, User } from '../../core/ports.js';
+import { hasOtherSlots } from '../../core/schedule.js';
 import { type ApplicationSettings, defaultSettings } from '../../core/settings.js';
 import { control, type Dialect, reading } from './dialect.js';
+import { beginSlotsAnew } from './slots.js';
 
 /** Settings, users and revoked tokens: what the Webapps keep. */
 export function homeOf(dialect: Dialect): Home {
   return {
     async settings() {
-      const value = await readSetting(dialect, 'application');
-      if (value === null) return defaultSettings;
-      return { ...defaultSettings, ...(JSON.parse(value) as Partial<ApplicationSettings>) };
+      return settingsFrom(await readSetting(dialect, 'application'));
     },
-    saveSettings: (settings) => writeSetting(dialect, 'application', JSON.stringify(settings)),
+    saveSettings: (settings) => saveSettings(dialect, settings),
     async secret(name, make) {
       await control(dialect, 'make a secret', (trx) =>
         dialect.insertUnlessThere(trx, 'setting', { name, value: make() }),
@@ -40,6 +40,28 @@ export function homeOf(dialect: Dialect): Home {
       );
     },
   };
+}
+
+/** What an older version saved has not every setting. */
+function settingsFrom(value: string | null): ApplicationSettings {
+  if (value === null) return defaultSettings;
+  return { ...defaultSettings, ...(JSON.parse(value) as Partial<ApplicationSettings>) };
+}
+
+async function saveSettings(dialect: Dialect, settings: ApplicationSettings): Promise<void> {
+  const value = JSON.stringify(settings);
+  await control(dialect, 'save the settings', async (trx) => {
+    const isFirst = await dialect.insertUnlessThere(trx, 'setting', { name: 'application', value });
+    const row = await trx
+      .selectFrom('setting')
+      .select('value')
+      .where('name', '=', 'application')
+      .forUpdate()
+      .executeTakeFirst();
+    const before = settingsFrom(isFirst ? null : (row?.value ?? null));
+    if (!isFirst) await trx.updateTable('setting').set({ value }).where('name', '=', 'application').execute();
+    if (hasOtherSlots(before.schedule, settings.schedule)) await beginSlotsAnew(dialect, trx);
+  });
 }
 
 export async function readSetting(dialect: Dialect, name: string): Promise<string | null> {

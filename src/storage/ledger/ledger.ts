@@ -4,6 +4,7 @@ import { joinCluster } from './cluster.js';
 import type { Dialect } from './dialect.js';
 import { hasCollected } from './has-collected.js';
 import { forgetOld } from './history.js';
+import { pastRuns } from './past-runs.js';
 import { lookOnce } from './look.js';
 import { tellLive } from './node-live.js';
 import { beatNode, leaveNode, liveNodes, registerNode } from './nodes.js';
@@ -46,6 +47,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     hasCollected: (mapping) => hasCollected(dialect, mapping),
     runs: (limit) => listRuns(dialect, shares, limit),
     run: (id) => findRun(dialect, shares, id),
+    pastRuns: (limit) => pastRuns(dialect, limit),
     nodes: (withinMs) => liveNodes(dialect, withinMs),
     lockHolders,
     joinCluster: (fingerprintOf, liveMs) => joinCluster(dialect, fingerprintOf, liveMs),

@@ -9,7 +9,7 @@ export function createHistory(
   tables: Tables,
   clock: Clock,
   dependentName: string,
-): Pick<Ledger, 'hasCollected' | 'runs' | 'run' | 'lockHolders' | 'forget'> {
+): Pick<Ledger, 'hasCollected' | 'pastRuns' | 'runs' | 'run' | 'lockHolders' | 'forget'> {
   return {
     async hasCollected(mapping) {
       const wanted = canonicalJson(mapping);
@@ -20,6 +20,20 @@ export function createHistory(
           run.policy !== null &&
           canonicalJson(run.policy.mapping) === wanted,
       );
+    },
+    async pastRuns(limit) {
+      return [...tables.runs.values()]
+        .filter((run) => run.endedAt !== null)
+        .reverse()
+        .slice(0, limit)
+        .map((run) => ({
+          outcome: run.outcome ?? 'failed',
+          policyHash: run.policyHash,
+          horizon: run.plan === null ? null : Date.parse(run.plan.horizon),
+          started: run.madeAt,
+          ended: run.endedAt ?? run.madeAt,
+          deleted: run.deleted,
+        }));
     },
     async runs(limit) {
       return [...tables.runs.values()]

@@ -1,4 +1,5 @@
 import type { Home } from '../../core/ports.js';
+import { hasOtherSlots } from '../../core/schedule.js';
 import { defaultSettings } from '../../core/settings.js';
 import type { Clock } from '../../kit/clock.js';
 import type { HomeRows } from './tables.js';
@@ -10,6 +11,9 @@ export function createHome(rows: HomeRows, clock: Clock): Home {
       return structuredClone(rows.settings ?? defaultSettings);
     },
     async saveSettings(settings) {
+      const before = rows.settings ?? defaultSettings;
+      if (hasOtherSlots(before.schedule, settings.schedule))
+        rows.slots = { since: clock.now().getTime(), last: null, warning: null };
       rows.settings = structuredClone(settings);
     },
     async secret(name, make) {

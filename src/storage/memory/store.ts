@@ -12,6 +12,7 @@ import { createOwnTables } from './own-tables.js';
 import { createPreview } from './preview.js';
 import { createPlanner } from './planner.js';
 import { createRuns } from './runs.js';
+import { createSlots } from './slots.js';
 import { createSpans } from './spans.js';
 import { createSweep } from './sweep.js';
 import { createTables, memoryServer, type Tables } from './tables.js';
@@ -36,6 +37,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     planner: createPlanner(tables, clock),
     outbox: createOutbox(tables, clock),
     home: createHome(tables.home, clock),
+    slots: createSlots(tables, clock),
     holds: createHolds(tables, clock),
     ownTables: createOwnTables(tables, clock),
     // Nothing of a server is there that could stand in the way.

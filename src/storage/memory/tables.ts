@@ -114,6 +114,8 @@ export type OutboxRow = {
 
 export type HomeRows = {
   settings: ApplicationSettings | null;
+  /** Milliseconds. */
+  slots: { since: number | null; last: number | null; warning: string | null };
   readonly secrets: Map<string, string>;
   /** By the name in lower case. */
   readonly users: Map<string, User>;
@@ -134,7 +136,13 @@ export function createTables(): Tables {
     spans: [],
     tallies: [],
     outbox: new Map(),
-    home: { settings: null, secrets: new Map(), users: new Map(), revoked: new Map() },
+    home: {
+      settings: null,
+      slots: { since: null, last: null, warning: null },
+      secrets: new Map(),
+      users: new Map(),
+      revoked: new Map(),
+    },
     holds: new Map(),
   };
 }

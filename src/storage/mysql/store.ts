@@ -4,6 +4,7 @@ import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
+import { slotsOf } from '../ledger/slots.js';
 import { sweepOf } from './batch.js';
 import { boundsOf } from './bounds.js';
 import { mysqlDialect } from './dialect.js';
@@ -37,6 +38,7 @@ export function mysqlStore(sessions: Sessions, sources: SignalSources): Store {
     planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
+    slots: slotsOf(dialect),
     holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),

@@ -6,6 +6,7 @@ import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
 import { outboxOf } from '../ledger/outbox.js';
+import { slotsOf } from '../ledger/slots.js';
 import { sweepOf } from './batch.js';
 import { boundsOf } from './bounds.js';
 import { postgresDialect } from './dialect.js';
@@ -49,6 +50,7 @@ export function postgresStore(sessions: Sessions, sources: SignalSources, extras
     planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
+    slots: slotsOf(dialect),
     holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),

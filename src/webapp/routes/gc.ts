@@ -5,6 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal, StoreError, wordsOf } from '../../core/errors.js';
 import { newId } from '../../core/node-name.js';
+import { aheadOf, keepUpOf, type Outlook } from '../../core/outlook.js';
 import type { RunView } from '../../core/run-view.js';
 import { dryRunReply } from '../../wire/dry-run-reply.js';
 import { runShape, runsReply } from '../../wire/run-reply.js';
@@ -22,7 +23,8 @@ const path = '/v1/services/message/gc';
 const runsShown = 20;
 
 export function gcRoutes(deps: WebappDeps): readonly Route[] {
-  const shape = (view: RunView) => runShape(view, deps.desk.progress(view.id));
+  const shape = (view: RunView, outlook: Outlook | null = null) =>
+    runShape(view, deps.desk.progress(view.id), undefined, outlook === null ? null : aheadOf(outlook));
 
   async function start(request: FastifyRequest, reply: FastifyReply, visitor: Visitor): Promise<unknown> {
     const asked = parametersOf(request);
@@ -115,8 +117,15 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
   }
 
   async function list(): Promise<unknown> {
-    const runs = await within(deps.ledger.runs(runsShown), storeDeadlineMs, 'list the runs');
-    return runsReply(runs.map(shape));
+    const [runs, outlook] = await within(
+      Promise.all([deps.ledger.runs(runsShown), deps.outlook()]),
+      storeDeadlineMs,
+      'list the runs',
+    );
+    return runsReply(
+      runs.map((view) => shape(view, outlook)),
+      keepUpOf(outlook),
+    );
   }
 
   async function one(request: FastifyRequest): Promise<unknown> {
@@ -130,12 +139,12 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
         `No run has the id "${id.slice(0, 64)}". An id has 32 hex digits: the X-Request-ID of the answer to the PUT.`,
       );
     }
-    const callbacks = await within(
-      deps.outbox.forRun(view.id),
+    const [callbacks, outlook] = await within(
+      Promise.all([deps.outbox.forRun(view.id), deps.outlook()]),
       storeDeadlineMs,
       'read the callbacks of a run',
     );
-    return runsReply([runShape(view, deps.desk.progress(view.id), callbacks)]);
+    return runsReply([runShape(view, deps.desk.progress(view.id), callbacks, aheadOf(outlook))]);
   }
 
   async function cancel(

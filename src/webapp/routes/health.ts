@@ -1,6 +1,7 @@
 /** `/v1/health` for people and their monitoring, `/healthz` and `/readyz` for whoever starts and stops processes. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../core/errors.js';
+import { outlookWarnings } from '../../core/outlook.js';
 import { type GatewayStatus, healthReply, nodesHealthReply } from '../../wire/health-reply.js';
 import { ApiError } from '../api-error.js';
 import { within } from '../deadline.js';
@@ -22,7 +23,7 @@ export function healthRoutes(deps: WebappDeps): readonly Route[] {
     if (visitor.kind === 'unconfirmed') return replyWithoutDatabase(gateway, [], visitor.signed);
     try {
       const nodes = await nodesOf();
-      const all = [...warnings, ...(await callbackWarnings())];
+      const all = [...warnings, ...(await callbackWarnings()), ...(await scheduleWarnings())];
       return nodes === null ? healthReply(gateway, all) : nodesHealthReply(nodes, all);
     } catch (error) {
       if (error instanceof StoreError) return replyWithoutDatabase(gateway, warnings, true);
@@ -40,6 +41,10 @@ export function healthRoutes(deps: WebappDeps): readonly Route[] {
   async function nodesOf() {
     const asked = deps.desk.nodes();
     return asked === null ? null : within(asked, lookMs, 'list the nodes');
+  }
+
+  async function scheduleWarnings(): Promise<readonly string[]> {
+    return outlookWarnings(await within(deps.outlook(), lookMs, 'read the schedule and past runs'));
   }
 
   async function callbackWarnings(): Promise<readonly string[]> {

@@ -124,7 +124,7 @@ export function readConfig(
     signalSources: {
       cores: cores(given('databaseCores'), problems),
       checkSql: given('checkSql'),
-      replicas: (given('replicas') ?? '').split(/\s+/).filter((url) => url !== ''),
+      replicas: replicas(given('replicas') ?? '', store.database, problems),
     },
     summaryCallback: text('summaryCallback') === '1',
   };
@@ -145,6 +145,23 @@ export function readConfig(
     jwtKey,
     clusterSecret,
   };
+}
+
+/** What else is wrong with an address is said where it is opened. */
+function replicas(text: string, database: StoreConfig['database'], problems: string[]): readonly string[] {
+  const urls = text.split(/\s+/).filter((url) => url !== '');
+  // Without a folder: which database it is could not be told, and that is a problem of its own.
+  const isKnown = database.engine !== 'pglite' || database.folder !== '';
+  if (urls.length > 0 && isKnown && database.engine !== 'mysql') {
+    problems.push(
+      'MESSAGE_GC_REPLICAS is set, but the database is no MariaDB or MySQL server; PostgreSQL tells of its replicas itself. Unset it',
+    );
+  } else if (urls.some((url) => !/^(mysql|mariadb):\/\//.test(url))) {
+    problems.push(
+      'MESSAGE_GC_REPLICAS has an address that does not begin with mysql:// (it is not printed here: it may hold a password). Expected mysql://user:password@host:port/database, several with spaces between',
+    );
+  }
+  return urls;
 }
 
 function cores(text: string | null, problems: string[]): number | null {

@@ -4,10 +4,11 @@ import { PlanChanged } from '../sweep/plan-changed.js';
 import { nextRange } from './batch-range.js';
 import { deletePlain } from './delete-plain.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
-import { isLockInTheWay, translate } from './errors.js';
+import { isInterrupted, isLockInTheWay, translate } from './errors.js';
 import { type Sessions, withSession } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
+import type { BatchWatch, Waiters } from './signals/waiters.js';
 import { enterSpan, parkSpan, writeSpan } from './span-row.js';
 
 /*
@@ -22,13 +23,15 @@ import { enterSpan, parkSpan, writeSpan } from './span-row.js';
  *
  * READ COMMITTED is the session's. Each statement has its round trip: see `writeSpan`.
  */
-export function sweepOf(sessions: Sessions): Sweep {
+export function sweepOf(sessions: Sessions, waiters: Waiters): Sweep {
   return {
     batch: (request) =>
       withSession(sessions.sweep, async (session) => {
+        const watch = waiters.watch(session, request.yields);
         try {
-          return await attempt(session, request);
+          return await attempt(session, request, watch);
         } catch (error) {
+          await watch.over();
           // 1205 undoes its statement only: after any error the next statement is ROLLBACK. A session that cannot do
           // it must not be used again.
           await session.write('ROLLBACK').catch(() => {
@@ -36,8 +39,13 @@ export function sweepOf(sessions: Sessions): Sweep {
           });
           if (error instanceof PlanChanged) return { kind: 'plan_changed', words: error.message };
           const known = translate(error, 'delete a range of messages');
+          if (isInterrupted(known) && watch.waited !== null) {
+            return { kind: 'waited_for', sessions: watch.waited };
+          }
           if (isLockInTheWay(known) && !request.skipLocked) return { kind: 'locked' };
           throw known;
+        } finally {
+          await watch.over();
         }
       }),
   };
@@ -45,10 +53,11 @@ export function sweepOf(sessions: Sessions): Sweep {
 
 const nothingDeleted: Deleted = { deleted: 0, dependents: {}, skipped: 0 };
 
-async function attempt(session: Session, request: BatchRequest): Promise<BatchAnswer> {
+async function attempt(session: Session, request: BatchRequest, watch: BatchWatch): Promise<BatchAnswer> {
   const { skipLocked, tell } = request;
   const seen = await enterSpan(session, request);
   if (seen === null) return rollback(session, { kind: 'lost' });
+  watch.holdsRows(seen.connection);
   if (seen.paused) return rollback(session, { kind: 'paused' });
   const range = await nextRange(session, request, seen.cursor, seen.high);
   let result = nothingDeleted;
@@ -77,6 +86,8 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
   });
   if (!isOurs) return rollback(session, { kind: 'lost' });
   tell?.('committing');
+  // Whoever waits has the rows sooner by the COMMIT than by the end of it.
+  await watch.over();
   await session.write('COMMIT');
   const lockedMs = range.isEmpty ? 0 : performance.now() - lockedFrom;
   tell?.('committed');

@@ -7,6 +7,7 @@ export type DocumentedFacts = {
   readonly settings: ReadonlyMap<string, object>;
   readonly defaultSettings: object;
   readonly meters: object;
+  readonly signals: object;
   readonly errors: object;
   readonly routes: readonly DocumentedRoute[];
   readonly commands: readonly Command[];

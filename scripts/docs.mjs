@@ -40,6 +40,22 @@ function metersTable(meters) {
   );
 }
 
+function signalsTable(rules) {
+  const limit = (value) => (value === null ? '–' : String(value));
+  return table(
+    ['signal', 'kind', 'unit', 'gentle', 'balanced', 'full', 'what it is'],
+    Object.entries(rules).map(([name, { kind, unit, limits, says }]) => [
+      code(name),
+      kind,
+      unit === '' ? '–' : unit,
+      limit(limits.gentle),
+      limit(limits.balanced),
+      limit(limits.full),
+      says,
+    ]),
+  );
+}
+
 function errorsTable(codes) {
   return table(
     ['code', 'title', 'usual HTTP status'],
@@ -136,6 +152,7 @@ export function generatedParts(facts) {
     ['mapping fields', mappingTable(facts.mappingSchema)],
     ['settings', settingsTable(facts.settings, facts.defaultSettings)],
     ['meters', metersTable(facts.meters)],
+    ['signals', signalsTable(facts.signals)],
     ['errors', errorsTable(facts.errors)],
     ['routes', routesTable(facts.routes)],
     ...facts.commands.map((command) => [`command ${command.name()}`, commandPart(command)]),
@@ -185,6 +202,7 @@ async function factsOfBuild() {
     settings: (await load('wire/setting-table.js')).settingTable,
     defaultSettings: (await load('core/settings.js')).defaultSettings,
     meters: (await load('metrics/meter-table.js')).meterTable,
+    signals: (await load('core/signals.js')).signalRules,
     errors: (await load('wire/error-envelope.js')).errorCodes,
     routes: routesOf(await loadAll('webapp/routes')),
     commands: program.commands,

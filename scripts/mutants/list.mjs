@@ -343,8 +343,8 @@ export const mutants = [
     changes: [
       {
         file: planRun,
-        from: 'if (run.policyHash === policyHash(deps.policy)) return true;',
-        to: "if (run.policyHash === policyHash(deps.policy) || run.id !== '') return true;",
+        from: "if (run.policyHash === policyHash(deps.policy)) return 'ours';",
+        to: "if (run.policyHash === policyHash(deps.policy) || run.id !== '') return 'ours';",
       },
     ],
     test: resume,

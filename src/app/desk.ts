@@ -1,6 +1,7 @@
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import type { DryRun, Store } from '../core/ports.js';
+import type { DryRun } from '../core/dry-run.js';
+import type { Store } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { DeskAnswer, DeskHealth, RunDesk, StartAsked } from '../webapp/deps.js';
 import { dryRunOf } from './dry-run.js';

@@ -2,7 +2,8 @@ import { StoreError } from '../core/errors.js';
 import { expectedSpeed } from '../core/expected-speed.js';
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
-import type { DryRun, Store } from '../core/ports.js';
+import type { DryRun } from '../core/dry-run.js';
+import type { Store } from '../core/ports.js';
 import type { RunView } from '../core/run-view.js';
 
 /** What the original's clients give a PUT is 8 s. */

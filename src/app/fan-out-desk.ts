@@ -1,7 +1,8 @@
 import { StoreError } from '../core/errors.js';
 import type { Pace } from '../core/pace.js';
 import { type Policy, policyHash } from '../core/policy.js';
-import type { DryRun, KnownNode, RenderCallback, Store } from '../core/ports.js';
+import type { DryRun } from '../core/dry-run.js';
+import type { KnownNode, RenderCallback, Store } from '../core/ports.js';
 import type { RunView } from '../core/run-view.js';
 import { cancelRun } from '../coreapp/cancel-run.js';
 import { firstRunBrake } from '../coreapp/first-run-brake.js';

@@ -1,7 +1,7 @@
 import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { newId, passingNodeName } from '../core/node-name.js';
-import { paceOf } from '../core/pace.js';
+import { paceOf, sweepSessions } from '../core/pace.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import { Coreapp } from '../coreapp/coreapp.js';
 import { systemClock } from '../kit/clock.js';
@@ -32,6 +32,8 @@ export type ForegroundEnd = {
   readonly reason: ExitReason;
   readonly run: RunView;
   readonly joined: boolean;
+  /** An older run that was unfinished, and ended as failed because the policy or the server has changed since. */
+  readonly overruled: RunView | null;
   readonly callbacks: { readonly delivered: number; readonly waiting: number };
 };
 
@@ -50,7 +52,12 @@ export async function runInForeground(
   options: ForegroundOptions,
 ): Promise<ForegroundEnd> {
   const pace = paceOf(config);
-  const store = openStore({ database: config.database, workers: pace.workers, log });
+  const store = openStore({
+    database: config.database,
+    workers: sweepSessions(pace),
+    signals: config.signalSources,
+    log,
+  });
   const bell = new Bell();
   try {
     const facts = await prepareOrRefuse(store, config, true);
@@ -63,6 +70,8 @@ export async function runInForeground(
       form: 'single',
       policy: policyOf(config),
       pace,
+      choices: config.signalChoices,
+      gates: [],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -74,6 +83,8 @@ export async function runInForeground(
       },
       maxRows: options.maxRows,
     });
+    // Before the workers are at it, which end a run that nobody may go on with.
+    const found = await store.ledger.active();
     await coreapp.start();
     const startedAt = systemClock.monotonicMs();
     try {
@@ -107,7 +118,9 @@ export async function runInForeground(
             .tidyUp(policyOf(config))
             .catch((error: unknown) => log.warn({}, `could not tidy up after the run: ${wordsOf(error)}`));
         }
-        return { reason: reasonOf(last), run: last, joined, callbacks };
+        const overruled =
+          found === null || found.id === runId ? null : await store.ledger.run(found.id).catch(() => null);
+        return { reason: reasonOf(last), run: last, joined, overruled, callbacks };
       }
     } finally {
       await coreapp.stop();

@@ -3,7 +3,7 @@ import type { Config } from '../config/read-config.js';
 import { type ExitReason, Refusal, wordsOf } from '../core/errors.js';
 import { nameOf } from '../core/mapping.js';
 import { nodeName } from '../core/node-name.js';
-import { paceOf } from '../core/pace.js';
+import { paceOf, sweepSessions } from '../core/pace.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
@@ -43,7 +43,12 @@ export async function startInstance(
   const policy = policyOf(config);
   const name = nodeName(config.host, config.control.port, config.nodeId);
   const meters = createMeters(name.slice(name.lastIndexOf(':') + 1));
-  const store = openStore({ database: config.database, workers: paceOf(config).workers, log });
+  const store = openStore({
+    database: config.database,
+    workers: sweepSessions(paceOf(config)),
+    signals: config.signalSources,
+    log,
+  });
   const keeper = new StoreKeeper(store, config, log, systemClock, meters);
   const stopping = new AbortController();
   let finish: (end: { reason: ExitReason; words: string }) => void = () => undefined;

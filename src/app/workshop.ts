@@ -70,6 +70,8 @@ export class Workshop {
       form,
       policy,
       pace: paceOf(config),
+      choices: config.signalChoices,
+      gates: [],
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,

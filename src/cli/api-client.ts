@@ -1,6 +1,6 @@
 import { request as send } from 'undici';
 import { Refusal } from '../core/errors.js';
-import type { Reason } from '../core/run-view.js';
+import type { Reason } from '../core/reason.js';
 
 /** A run as the API tells it, as far as the commands show it. */
 export type ToldRun = {

@@ -1,8 +1,8 @@
 import { dryRunOf } from '../app/dry-run.js';
 import { policyOf } from '../app/policy.js';
 import type { Config } from '../config/read-config.js';
+import type { DryRun } from '../core/dry-run.js';
 import { paceOf } from '../core/pace.js';
-import type { DryRun } from '../core/ports.js';
 import { dryRunReply } from '../wire/dry-run-reply.js';
 import { formatCount, formatDuration, type Output } from './output.js';
 import { withStore } from './with-store.js';

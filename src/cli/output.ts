@@ -4,7 +4,7 @@
  * `note` goes to standard error in both.
  */
 import type { Writable } from 'node:stream';
-import type { Reason } from '../core/run-view.js';
+import type { Reason } from '../core/reason.js';
 import { never } from '../kit/never.js';
 
 export interface Output {
@@ -79,8 +79,18 @@ function bareWords(reason: Reason): string {
       return 'resting for the application';
     case 'rate_limited':
       return 'held at the rate limit';
-    case 'flow_control':
-      return 'standing still for the cluster to catch up';
+    case 'slowed':
+      return 'going slower for the database';
+    case 'stopped':
+      return 'standing still for the database';
+    case 'signal_lost':
+      return 'standing still: a signal cannot be read any more';
+    case 'waited_for':
+      return 'making way for sessions that waited';
+    case 'stop_file':
+      return 'stopped by the stop file';
+    case 'outside_window':
+      return 'waiting for the next window';
     case 'rows_locked':
       return 'waiting for messages that other sessions hold locked';
     case 'database_unreachable':

@@ -130,6 +130,27 @@ export const options = {
     default: null,
     says: 'How many workers delete at the same time in this process, 1 to 16, instead of the number of the profile. Each takes a connection, and a core of the database where no row is waited for. The embedded database has one connection, and one worker.',
   },
+  signals: {
+    env: 'MESSAGE_GC_SIGNALS',
+    default: '',
+    says: 'What is to be different from the profile for single signals, with commas: `canary=off`, `own_check=optional` (it may become unreadable without stopping the run), `replica_lag=30` (a limit in the unit of the signal).',
+  },
+  checkSql: {
+    env: 'MESSAGE_GC_CHECK_SQL',
+    default: null,
+    says: 'A statement of your own that gives one number or truth value, asked once a second in a read-only transaction: a run stands still while it is at or above the limit of the signal `own_check`, which is 1 (true) unless `MESSAGE_GC_SIGNALS` says otherwise.',
+  },
+  replicas: {
+    env: 'MESSAGE_GC_REPLICAS',
+    default: null,
+    says: 'Replicas of a MariaDB or MySQL server whose lag is watched: their addresses as in `DATABASE_URL`, with spaces between. PostgreSQL tells of its own.',
+    secret: true,
+  },
+  databaseCores: {
+    env: 'MESSAGE_GC_DATABASE_CORES',
+    default: null,
+    says: 'How many cores the database machine has, for the signal `active_sessions`; without it the cores of this machine when the database is on it, otherwise 4.',
+  },
   retention: {
     env: 'MESSAGE_GC_RETENTION',
     default: '0',

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import { Refusal } from '../core/errors.js';
 import type { LogLevel } from '../kit/log.js';
+import type { SignalChoices, SignalSources } from '../core/signals.js';
 import { type Address, parseAddress } from './address.js';
 import type { Environment } from './environment.js';
 import { type Option, type OptionName, options, type Profile, type Role } from './options.js';
+import { readSignalChoices } from './signal-choices.js';
 import { readStore, type StoreConfig } from './read-store.js';
 
 /** All options, parsed. */
@@ -25,6 +27,8 @@ export type Config = StoreConfig & {
   readonly requireHttps: boolean;
   readonly jwtKey: string | null;
   readonly logLevel: LogLevel;
+  readonly signalChoices: SignalChoices;
+  readonly signalSources: SignalSources;
   readonly summaryCallback: boolean;
   /** Never null with the roles webapp and coreapp. */
   readonly clusterSecret: string | null;
@@ -116,6 +120,12 @@ export function readConfig(
     allowUsers: text('allowUsers') === '1',
     requireHttps: text('requireHttps') === '1',
     logLevel: text('logLevel') as LogLevel,
+    signalChoices: readSignalChoices(text('signals'), problems),
+    signalSources: {
+      cores: cores(given('databaseCores'), problems),
+      checkSql: given('checkSql'),
+      replicas: (given('replicas') ?? '').split(/\s+/).filter((url) => url !== ''),
+    },
     summaryCallback: text('summaryCallback') === '1',
   };
   if (problems.length > 0) {
@@ -146,6 +156,13 @@ function workersOf(value: string | null, problems: string[]): number | null {
   problems.push(
     `MESSAGE_GC_WORKERS is "${value}", expected a whole number from 1 to ${mostWorkers}, or nothing for the number of the profile`,
   );
+  return null;
+}
+
+function cores(text: string | null, problems: string[]): number | null {
+  if (text === null) return null;
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  problems.push(`MESSAGE_GC_DATABASE_CORES is "${text}", expected a whole number from 1 to 9999`);
   return null;
 }
 

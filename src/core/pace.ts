@@ -1,28 +1,45 @@
 import { jittered } from '../kit/backoff.js';
-import type { Reason } from './run-view.js';
+import type { Reason } from './reason.js';
 
 /**
- * How hard a run may work: the share of time that a worker is busy, and the number of workers. One signal for now,
- * the duty cycle of the profile; each further signal lowers the duty and puts its own name into the reason.
+ * How hard a run may work when the database is well: the share of time that a worker is busy, and the number of
+ * workers. The signals lower it (core/pressure.ts).
  */
 export type Pace = {
+  readonly name: 'gentle' | 'balanced' | 'full';
   /** Share of the time in batches, above 0 to 1. */
   readonly duty: number;
   readonly workers: number;
+  /** The number of workers was chosen for this process: another profile does not change it. */
+  readonly keepsWorkers?: true;
 };
 
 /** `gentle` leaves the application half of the time; `full` is for windows in which nobody else works. */
 export const paces = {
-  gentle: { duty: 0.5, workers: 1 },
-  balanced: { duty: 0.8, workers: 1 },
-  full: { duty: 1, workers: 2 },
+  gentle: { name: 'gentle', duty: 0.5, workers: 1 },
+  balanced: { name: 'balanced', duty: 0.8, workers: 1 },
+  full: { name: 'full', duty: 1, workers: 2 },
 } as const satisfies Record<string, Pace>;
-export type PaceName = keyof typeof paces;
+export type PaceName = Pace['name'];
+export const paceNames = Object.keys(paces) as readonly PaceName[];
+/** Of any profile: it can be changed while a run is on. */
+export const mostWorkers = Math.max(...Object.values(paces).map((pace) => pace.workers));
 
 /** The pace of the profile, with another number of workers where one is given. */
 export function paceOf(config: { readonly profile: PaceName; readonly workers: number | null }): Pace {
   const pace = paces[config.profile];
-  return config.workers === null ? pace : { ...pace, workers: config.workers };
+  return config.workers === null ? pace : { ...pace, workers: config.workers, keepsWorkers: true };
+}
+
+/** The pace of another profile, which an operator has chosen for a run. */
+export function paceUnder(profile: PaceName, own: Pace): Pace {
+  const { workers, keepsWorkers } = own;
+  return keepsWorkers === true ? { ...paces[profile], workers, keepsWorkers } : paces[profile];
+}
+
+/** How many batches may be open at once in this process, whatever profile a run gets. */
+export function sweepSessions(own: Pace): number {
+  return Math.max(mostWorkers, own.workers);
 }
 
 /** A pause longer than this would look like a hang, and eat into the lease. Jitter comes on top. */

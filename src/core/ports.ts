@@ -2,11 +2,14 @@
  * The doors between the rules and the world. `storage/` implements them, `app/` hands them over; nothing above
  * storage knows which engine answers. Every method may throw a StoreError; expected outcomes are values.
  */
+import type { Preview } from './dry-run.js';
 import type { Mapping } from './mapping.js';
+import type { PaceName } from './pace.js';
 import type { Policy } from './policy.js';
-import type { DependentCounts, ForeignKeyMode, Outcome, Plan, Run, RunForm, Span, Walk } from './run.js';
-import type { RunView } from './run-view.js';
+import type { DependentCounts, Outcome, Plan, Run, RunForm, Span } from './run.js';
+import type { NodeLive, RunView } from './run-view.js';
 import type { ApplicationSettings } from './settings.js';
+import type { Signals } from './signals.js';
 
 /** `address`: where Webapps reach its control port, `host:port`; '' when it opens none (a single instance, `gc`). */
 export type NodeIdentity = { readonly name: string; readonly boot: string; readonly address: string };
@@ -44,8 +47,11 @@ export interface Ledger {
   steer(change: {
     readonly paused?: boolean;
     readonly maxRate?: number | null;
+    readonly profile?: PaceName | null;
     readonly by: string;
   }): Promise<string | null>;
+  /** Keeps what the node says of its part in a run, for `run` and `runs`, as long as it is fresh. */
+  tell(node: NodeIdentity, runId: string, live: NodeLive): Promise<void>;
   /** Whether a run under this mapping, whatever its retention, has ever ended with something deleted. */
   hasCollected(mapping: Mapping): Promise<boolean>;
   /** Newest first. */
@@ -138,14 +144,7 @@ export type RenderCallback = (told: {
 /** The only writer of messages. One call is one transaction: fence, rows, dependents, tally, cursor. */
 export interface Sweep {
   batch(request: BatchRequest): Promise<BatchAnswer>;
-  /**
-   * What asks a run to stand still although no row is in its way; null: nothing does. Cheap enough to be asked before
-   * every batch. Absent where the engine has no such signal.
-   */
-  readonly pressure?: () => Promise<Pressure | null>;
 }
-/** `value` is at or above `limit`, in the unit of the server's own counter. */
-export type Pressure = { readonly signal: string; readonly value: number; readonly limit: number };
 
 export type BatchRequest = {
   readonly run: Run;
@@ -159,6 +158,8 @@ export type BatchRequest = {
   readonly skipGap: boolean;
   /** True: rows that others hold locked are skipped and parked; false: meeting one answers `locked`. */
   readonly skipLocked: boolean;
+  /** Whether it ends (`waited_for`) when a session waits for it; false when it cannot be made smaller. */
+  readonly yields: boolean;
   readonly leaseMs: number;
   readonly tell?: (step: BatchStep) => void;
 };
@@ -191,6 +192,8 @@ export type BatchAnswer =
   | { readonly kind: 'paused' }
   /** Rolled back: another session holds a row of the range. Call again with `skipLocked`. */
   | { readonly kind: 'locked' }
+  /** Rolled back: sessions of others waited for its locks. Call again with a smaller range. */
+  | { readonly kind: 'waited_for'; readonly sessions: number }
   /** Rolled back: the plan's guards no longer hold (a foreign key or trigger was added, the table rewritten). */
   | { readonly kind: 'plan_changed'; readonly words: string };
 
@@ -275,6 +278,7 @@ export interface Store {
   readonly holds: HoldBook;
   readonly doctor: Doctor;
   readonly preview: Preview;
+  readonly signals: Signals;
   /**
    * Connects, refuses a table that is not ours and an unknown schema version (Refusal), migrates.
    * Throws StoreError `unreachable` when there is no server; may be called again.
@@ -305,51 +309,6 @@ export interface Doctor {
    */
   obstacles(policy: Policy): Promise<readonly Finding[]>;
 }
-
-/** What a run would do now. Writes nothing. */
-export interface Preview {
-  /**
-   * Keeps `limitMs`: what could not be counted by then is estimated, and `exact` says so.
-   * @param rowsPerSecond the speed at which `seconds` reckons
-   */
-  preview(policy: Policy, limitMs: number, rowsPerSecond: number): Promise<DryRun>;
-  /**
-   * Share of the table's rows that would go, 0 to 1, from a sample (`exact`: from all of a small table); null: cannot
-   * be said. For the brake of a first run.
-   */
-  shareEligible(
-    policy: Policy,
-    limitMs: number,
-  ): Promise<{ readonly share: number; readonly rows: number } | null>;
-}
-
-export type DryRun = {
-  /** Messages that would go. */
-  readonly messages: number;
-  /** Whether the numbers of messages, dependents and held were counted, not estimated. */
-  readonly exact: boolean;
-  /** Rows that would go along, by table. */
-  readonly dependents: DependentCounts;
-  /** Messages that are old enough and processed, but kept, by the name of the hold (`hold_list`: the product's list). */
-  readonly held: Readonly<Record<string, number>>;
-  /** Ages of the oldest and newest message that would go, UTC; null when none was seen. */
-  readonly oldest: string | null;
-  readonly newest: string | null;
-  /** Bytes of the messages and dependents that would go, as the statistics say. */
-  readonly bytes: number;
-  /** Bytes of log (WAL, binlog) that deleting them would write, estimated. */
-  readonly logBytes: number;
-  /** Seconds that a run would take at the given speed (messages a second), estimated. */
-  readonly seconds: number;
-  readonly walk: Walk;
-  readonly foreignKeys: ForeignKeyMode;
-  readonly why: string;
-  /** The statement that makes the index which the run misses most; null: none is missing. */
-  readonly missingIndex: string | null;
-  /** A few keys of messages that would go, as text. */
-  readonly sample: readonly (readonly string[])[];
-  readonly horizon: string;
-};
 
 /**
  * What must not be deleted whatever its age, kept by the product. Every batch reads it; `add` answers when every batch

@@ -1,28 +1,7 @@
+import type { Reason } from './reason.js';
+import type { PaceName } from './pace.js';
+import type { SignalView } from './pressure.js';
 import type { DependentCounts, ForeignKeyMode, Walk } from './run.js';
-
-/** Why the run does not go at full speed right now. `value` against `limit` in the unit of `signal`. */
-export const reasonCodes = [
-  'working',
-  'starting',
-  'resting',
-  'rate_limited',
-  'flow_control',
-  'rows_locked',
-  'database_unreachable',
-  'retrying',
-  'paused',
-  'other_policy',
-  'looking',
-] as const;
-export type ReasonCode = (typeof reasonCodes)[number];
-export type Reason = {
-  readonly code: ReasonCode;
-  readonly signal: string | null;
-  readonly value: number | string | null;
-  readonly limit: number | string | null;
-  /** ISO 8601. */
-  readonly since: string;
-};
 
 export type RunError = { readonly code: number; readonly details: string };
 
@@ -47,10 +26,26 @@ export type RunView = {
     readonly foreignKeys: ForeignKeyMode;
     readonly why: string;
   } | null;
-  readonly nodes: Readonly<
-    Record<string, { readonly messagesDeleted: number; readonly state: 'working' | 'idle' }>
-  >;
+  readonly nodes: Readonly<Record<string, NodeView>>;
+  readonly steering: Steering;
   readonly errors: readonly RunError[];
+};
+
+/** What operators have set for this run. */
+export type Steering = {
+  /** Who paused it; null: it is not paused. */
+  readonly pausedBy: string | null;
+  /** Messages a second for all nodes together; null: no limit. */
+  readonly maxRate: number | null;
+  /** In place of the nodes' own profile; null: theirs. */
+  readonly profile: PaceName | null;
+};
+
+export type NodeView = {
+  readonly messagesDeleted: number;
+  readonly state: 'working' | 'idle';
+  /** What the node said of itself in the last seconds; null: nothing, or the run is over. */
+  readonly live: NodeLive | null;
 };
 
 /** What only the working process knows of a run: its speed and why it waits. */
@@ -59,3 +54,6 @@ export type LiveProgress = {
   readonly etaSeconds: number | null;
   readonly reason: Reason;
 };
+
+/** What a node tells once a second while it works on a run, so that whoever looks need not ask it. */
+export type NodeLive = LiveProgress & { readonly signals: readonly SignalView[] };

@@ -1,3 +1,4 @@
+import type { PaceName } from './pace.js';
 import type { Policy } from './policy.js';
 
 /**
@@ -58,6 +59,8 @@ export type Run = {
   readonly paused: boolean;
   /** Messages a second for the whole run; null: no limit. */
   readonly maxRate: number | null;
+  /** Set by an operator while it runs, in place of the nodes' own; null: theirs. */
+  readonly profile: PaceName | null;
   readonly madeAt: Date;
 };
 

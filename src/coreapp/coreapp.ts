@@ -1,22 +1,23 @@
-import { StoreError, wordsOf } from '../core/errors.js';
+import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { policyHash } from '../core/policy.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Run } from '../core/run.js';
 import type { LiveProgress } from '../core/run-view.js';
+import { mostWorkers } from '../core/pace.js';
 import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
 import { cancelRun } from './cancel-run.js';
 import type { CoreappDeps } from './deps.js';
 import { type Braked, firstRunBrake } from './first-run-brake.js';
+import { standingOf } from './plan-run.js';
 import { RunInHand } from './run-in-hand.js';
+import { VitalSigns } from './vital-signs.js';
 import { type Workplace, workOnce } from './worker.js';
 
 /** An idle worker wakes by bell (a start, or a heartbeat that saw a run); this is only the longest it sleeps. */
 const longestIdleMs = 60_000;
 const leastLeaseMs = 15_000;
-/** A handful of small reads; often enough for an estimate after a few seconds. */
-const shareEveryMs = 1_000;
 
 export type RunRequest = {
   readonly requestId: string;
@@ -37,6 +38,7 @@ export class Coreapp implements Service {
   readonly #loops: Promise<void>[] = [];
   readonly #place: Workplace;
   readonly #policyHash: string;
+  readonly #vitalSigns: VitalSigns;
   #hand: RunInHand | null = null;
   #leaseMs = 30_000;
   #heartbeatMs = 5_000;
@@ -57,13 +59,19 @@ export class Coreapp implements Service {
       },
     };
     this.#policyHash = policyHash(deps.policy);
+    this.#vitalSigns = new VitalSigns({
+      ...deps,
+      liveMs: () => this.#leaseMs,
+      onPaceChanged: () => this.wake(),
+    });
     this.#place = {
       deps: this.#deps,
       signal: this.#stopping.signal,
       leaseMs: () => this.#leaseMs,
-      workersTogether: () => this.#nodes * deps.pace.workers,
       handOf: (run) => this.#handOf(run),
+      beginWatch: (hand) => this.#vitalSigns.begin(hand),
       planning: { current: null },
+      watching: { current: null },
       rowsLeft: () => (deps.maxRows === null ? Number.POSITIVE_INFINITY : deps.maxRows - this.#removed),
     };
   }
@@ -73,8 +81,16 @@ export class Coreapp implements Service {
     await this.#readIntervals();
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
     await this.#countNodes();
-    this.#loops.push(this.#heartbeats(), this.#noteShares());
-    const workers = this.#deps.engine.sessions === 1 ? 1 : this.#deps.pace.workers;
+    const { signal } = this.#stopping;
+    const drop = (hand: RunInHand): void => {
+      if (this.#hand === hand) this.#hand = null;
+    };
+    this.#loops.push(
+      this.#heartbeats(),
+      this.#vitalSigns.keepWatch(() => this.#hand, drop, signal),
+    );
+    // As many as any profile has: it can be changed while a run is on, and who is not needed waits.
+    const workers = this.#deps.engine.sessions === 1 ? 1 : Math.max(mostWorkers, this.#deps.pace.workers);
     for (let worker = 0; worker < workers; worker += 1) this.#loops.push(this.#work(worker));
   }
 
@@ -90,7 +106,23 @@ export class Coreapp implements Service {
   /** As `startRun`, but the first run of a mapping is braked when it would delete nearly everything. */
   async askForRun({ confirmed, ...request }: RunRequest): Promise<RunAnswer> {
     const braked = confirmed ? null : await firstRunBrake(this.#deps);
-    return braked ?? { kind: 'started', ...(await this.startRun(request)) };
+    if (braked !== null) return braked;
+    await this.#overrule();
+    return { kind: 'started', ...(await this.startRun(request)) };
+  }
+
+  /**
+   * A request must not join a run that goes by another policy: what it would be told is not what it asked for. A run
+   * that nobody may go on with is ended here, and not by the first worker that meets it, so that the request makes its
+   * own. Throws a Refusal while other nodes work by the other policy.
+   */
+  async #overrule(): Promise<void> {
+    const run = await this.#deps.store.ledger.active();
+    if (run === null || (await standingOf(this.#deps, run, this.#leaseMs)) !== 'theirs') return;
+    throw new Refusal(
+      'refused',
+      `Run ${run.id} is going on under another store mapping or retention, on nodes that live. Wait for its end, or cancel it; then start again`,
+    );
   }
 
   /** T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation. */
@@ -137,9 +169,14 @@ export class Coreapp implements Service {
 
   #handOf(run: Run): RunInHand {
     if (this.#hand?.id === run.id) return this.#hand;
-    const { engine, clock, pace } = this.#deps;
-    const targetMs = pace.duty >= 1 ? engine.batchTargetMs.alone : engine.batchTargetMs.gentle;
-    this.#hand = new RunInHand(run.id, clock, run.maxRate, targetMs);
+    const { engine, clock, pace, choices } = this.#deps;
+    this.#hand = new RunInHand(run, {
+      clock,
+      pace,
+      choices,
+      nodes: this.#nodes,
+      batchTargetMs: engine.batchTargetMs,
+    });
     return this.#hand;
   }
 
@@ -186,24 +223,9 @@ export class Coreapp implements Service {
     }
   }
 
-  /** How far the run in hand is, for the estimate of its end. Nothing depends on it, so trouble is not its business. */
-  async #noteShares(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await sleep(shareEveryMs, signal);
-      const hand = this.#hand;
-      if (hand === null || signal.aborted) continue;
-      const view = await this.#deps.store.ledger.run(hand.id).catch(() => null);
-      hand.progress.reached(view?.share ?? null);
-      if (view !== null && view.endedAt !== null && this.#hand === hand) this.#hand = null;
-    }
-  }
-
   /** What a node keeps of the work depends on how many others want some. */
   async #countNodes(): Promise<void> {
-    if (this.#deps.form === 'single') return;
-    const { ledger } = this.#deps.store;
-    this.#nodes = Math.max(1, (await ledger.nodes(this.#leaseMs)).length);
+    this.#nodes = (await this.#deps.store.ledger.nodes(this.#leaseMs)).length;
   }
 
   async #readIntervals(): Promise<void> {

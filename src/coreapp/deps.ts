@@ -1,19 +1,26 @@
+import type { Gate } from '../core/gate.js';
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
 import type { BatchAnswer, EngineFacts, NodeIdentity, RenderCallback, Store } from '../core/ports.js';
 import type { DependentCounts, Outcome, RunForm } from '../core/run.js';
+import type { SignalChoices } from '../core/signals.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 
 /** What the workshop needs from the rest of the house; `app/` hands it over. */
 export type CoreappDeps = {
-  readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp' | 'doctor' | 'preview'>;
+  readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp' | 'doctor' | 'preview' | 'signals'>;
   /** Identity of the server and database, how many sessions it can give, and how long a batch should take. */
   readonly engine: Pick<EngineFacts, 'server' | 'sessions' | 'batchTargetMs'>;
   readonly node: NodeIdentity;
   readonly form: RunForm;
   readonly policy: Policy;
+  /** An operator may set another for a run. */
   readonly pace: Pace;
+  /** What the operator of this node said of single signals. */
+  readonly choices: SignalChoices;
+  /** What forbids this process to begin a batch for now: the stop file, a window. */
+  readonly gates: readonly Gate[];
   /** Read at every heartbeat: they are application settings. */
   readonly intervals: () => Promise<{ readonly heartbeatMs: number; readonly leaseMs: number }>;
   readonly renderCallback: RenderCallback;

@@ -7,9 +7,13 @@ import { completeRun, failRun } from './finish-run.js';
 /**
  * Whether this node may work on the run at all. A run goes on only under the policy that it froze and on the server
  * where it began: an operator who mends a wrong rule and restarts is obeyed, and a backup that was restored elsewhere
- * tells nobody.
+ * tells nobody. `theirs`: other nodes that live work by its policy; `ended`: nobody does, so it was ended as failed.
  */
-export async function mayWorkOn(deps: CoreappDeps, run: Run, leaseMs: number): Promise<boolean> {
+export async function standingOf(
+  deps: CoreappDeps,
+  run: Run,
+  leaseMs: number,
+): Promise<'ours' | 'theirs' | 'ended'> {
   if (run.server !== deps.engine.server) {
     await failRun(
       deps,
@@ -17,13 +21,14 @@ export async function mayWorkOn(deps: CoreappDeps, run: Run, leaseMs: number): P
       `The run began on another server (${run.server}) and does not go on here (${deps.engine.server})`,
       false,
     );
-    return false;
+    return 'ended';
   }
-  if (run.policyHash === policyHash(deps.policy)) return true;
+  if (run.policyHash === policyHash(deps.policy)) return 'ours';
   const live = await deps.store.ledger.nodes(leaseMs);
   const isObeyed = live.some((node) => node.boot !== deps.node.boot && node.policyHash === run.policyHash);
-  if (!isObeyed) await failRun(deps, run, 'The policy was changed; start again');
-  return false;
+  if (isObeyed) return 'theirs';
+  await failRun(deps, run, 'The policy was changed; start again');
+  return 'ended';
 }
 
 /** T4: reads first, outside; the write decides. Nothing eligible: the run ends at once, complete with 0. */

@@ -1,10 +1,26 @@
 import { batchLimits, createBatchSize, type BatchSize } from '../core/batch-size.js';
 import { createErrorBudget, type ErrorBudget } from '../core/error-budget.js';
+import type { Closed } from '../core/gate.js';
+import { type Pace, paceUnder } from '../core/pace.js';
+import type { EngineFacts } from '../core/ports.js';
+import { createPressure, type Pressure } from '../core/pressure.js';
 import { createProgress, type Progress } from '../core/progress.js';
 import { createRateLimit, type RateLimit } from '../core/rate-limit.js';
-import type { Walk } from '../core/run.js';
-import type { LiveProgress, Reason } from '../core/run-view.js';
+import type { Run, Walk } from '../core/run.js';
+import type { Reason } from '../core/reason.js';
+import type { LiveProgress, NodeLive } from '../core/run-view.js';
+import type { SignalChoices } from '../core/signals.js';
 import type { Clock } from '../kit/clock.js';
+
+export type HandDeps = {
+  readonly clock: Clock;
+  /** This node's own; an operator may set another for the run. */
+  readonly pace: Pace;
+  /** Live nodes, this one among them, as far as is known when the run is first seen. */
+  readonly nodes: number;
+  readonly choices: SignalChoices;
+  readonly batchTargetMs: EngineFacts['batchTargetMs'];
+};
 
 /** What this process remembers of the run it works on. All of it may be lost: the ledger has the truth. */
 export class RunInHand {
@@ -12,23 +28,63 @@ export class RunInHand {
   readonly budget: ErrorBudget = createErrorBudget();
   readonly progress: Progress;
   readonly rate: RateLimit;
-  readonly #clock: Clock;
-  readonly #targetMs: number;
+  readonly pressure: Pressure;
+  readonly #deps: HandDeps;
   readonly #sizes = new Map<string, BatchSize>();
+  #pace: Pace;
   #reason: Reason;
   #lastProgressMs: number;
+  #maxRate: number | null = null;
+  #nodes: number;
   #units = 0;
   #busyMs = 0;
 
-  /** @param targetMs how long a batch should take */
-  constructor(id: string, clock: Clock, maxRate: number | null, targetMs: number) {
-    this.id = id;
-    this.#clock = clock;
-    this.#targetMs = targetMs;
+  constructor(run: Run, deps: HandDeps) {
+    const { clock, choices } = deps;
+    this.id = run.id;
+    this.#deps = deps;
+    this.#pace = paceOf(run, deps.pace);
     this.progress = createProgress(clock);
-    this.rate = createRateLimit(clock, maxRate);
+    this.rate = createRateLimit(clock, null);
+    this.#nodes = Math.max(1, deps.nodes);
+    this.limitRate(run.maxRate);
+    this.pressure = createPressure(clock, this.#pace.name, choices);
     this.#lastProgressMs = clock.monotonicMs();
     this.#reason = this.#make('starting', null, null, null);
+  }
+
+  /** The profile that counts now; the signals lower it, see `duty`. */
+  get pace(): Pace {
+    return this.#pace;
+  }
+
+  /** Of all live nodes, supposing that the others have as many as this one. */
+  get workersTogether(): number {
+    return this.#nodes * this.#pace.workers;
+  }
+
+  /** What the run row says now. True: the pace is another one from here on. */
+  obey(run: Pick<Run, 'profile' | 'maxRate'>): boolean {
+    this.limitRate(run.maxRate);
+    const pace = paceOf(run, this.#deps.pace);
+    if (pace.name === this.#pace.name) return false;
+    this.#pace = pace;
+    this.pressure.setProfile(pace.name);
+    // Batches have another target time.
+    this.#sizes.clear();
+    return true;
+  }
+
+  /** The run's limit, of which this node takes an equal part. */
+  limitRate(maxRate: number | null): void {
+    this.#maxRate = maxRate;
+    this.rate.setLimit(maxRate === null ? null : maxRate / this.#nodes);
+  }
+
+  /** So many nodes share the run's rate. One that is idle leaves its part unused: more than the limit is never taken. */
+  shareRate(nodes: number): void {
+    this.#nodes = Math.max(1, nodes);
+    this.limitRate(this.#maxRate);
   }
 
   /** Each worker has its own size: they walk different parts. */
@@ -36,7 +92,9 @@ export class RunInHand {
     const key = `${worker} ${walk}`;
     const known = this.#sizes.get(key);
     if (known !== undefined) return known;
-    const made = createBatchSize({ targetMs: this.#targetMs, ...batchLimits[walk] });
+    const { gentle, alone } = this.#deps.batchTargetMs;
+    const targetMs = this.#pace.duty >= 1 ? alone : gentle;
+    const made = createBatchSize({ targetMs, ...batchLimits[walk] });
     this.#sizes.set(key, made);
     return made;
   }
@@ -55,22 +113,29 @@ export class RunInHand {
   removed(messages: number): void {
     if (messages === 0) return;
     this.progress.deleted(messages);
-    this.#lastProgressMs = this.#clock.monotonicMs();
+    this.#lastProgressMs = this.#deps.clock.monotonicMs();
   }
 
   get idleMs(): number {
-    return this.#clock.monotonicMs() - this.#lastProgressMs;
+    return this.#deps.clock.monotonicMs() - this.#lastProgressMs;
   }
 
-  /** Why the run is where it is; `since` changes only when the code does. */
+  /** Nothing was tried, so nothing is known of locked rows: the time does not count against them. */
+  heldBack(closed: Closed): void {
+    this.#lastProgressMs = this.#deps.clock.monotonicMs();
+    this.because(closed.code, closed.signal, closed.value, closed.limit);
+  }
+
+  /** Why the run is where it is; `since` changes only when the code or the signal does. */
   because(
     code: Reason['code'],
     signal: string | null = null,
     value: Reason['value'] = null,
     limit: Reason['limit'] = null,
   ): void {
-    const since = this.#reason.code === code ? this.#reason.since : undefined;
-    this.#reason = this.#make(code, signal, value, limit, since);
+    const { code: before, signal: signalBefore, since } = this.#reason;
+    const isSame = before === code && signalBefore === signal;
+    this.#reason = this.#make(code, signal, value, limit, isSame ? since : undefined);
   }
 
   get live(): LiveProgress {
@@ -81,13 +146,21 @@ export class RunInHand {
     };
   }
 
+  get told(): NodeLive {
+    return { ...this.live, signals: this.pressure.signals };
+  }
+
   #make(
     code: Reason['code'],
     signal: string | null,
     value: Reason['value'],
     limit: Reason['limit'],
-    since = this.#clock.now().toISOString(),
+    since = this.#deps.clock.now().toISOString(),
   ): Reason {
     return { code, signal, value, limit, since };
   }
+}
+
+function paceOf({ profile }: Pick<Run, 'profile'>, own: Pace): Pace {
+  return profile === null ? own : paceUnder(profile, own);
 }

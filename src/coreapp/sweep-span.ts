@@ -6,6 +6,7 @@ import { jittered } from '../kit/backoff.js';
 import { sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
 import { failRun, failureWords } from './finish-run.js';
+import { whyHeldBack } from './held-back.js';
 import { replanRun } from './plan-run.js';
 import type { RunInHand } from './run-in-hand.js';
 
@@ -17,7 +18,7 @@ export type SpanWork = {
   readonly hand: RunInHand;
   readonly worker: number;
   readonly leaseMs: number;
-  /** A span held longer than this gives its rest away; Infinity where nobody else wants it. */
+  /** A span held longer than this gives its rest away, where somebody else may want it. */
   readonly chunkMs: number;
   /** How many more messages may go (`--max-rows`); Infinity without a limit. */
   readonly rowsLeft: () => number;
@@ -40,7 +41,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   for (;;) {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
     const limit = unitsWithin(work);
-    await standStill(work);
+    // Given back, so that a lease is not held by somebody who does nothing.
+    if ((await standStill(work)) === 'held back') return ledger.release(span, 0, false);
     if (!(await mayBegin(work, size.current))) continue;
     const startedAt = deps.clock.monotonicMs();
     const tokens = size.current;
@@ -55,6 +57,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         size: Math.min(size.current, limit),
         skipGap,
         skipLocked,
+        yields: !size.floor,
         leaseMs,
         tell: (step) => deps.log.trace({ run: run.id, span: span.no, step }, 'batch'),
       });
@@ -79,6 +82,13 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         deps.watch.gaveUp('locked');
         skipLocked = true;
         continue;
+      case 'waited_for':
+        deps.watch.gaveUp('waited_for');
+        hand.because('waited_for', 'waiters', answer.sessions, 1);
+        size.failed();
+        // Whoever waited takes what it waited for before we come again.
+        await sleep(jittered(20), signal);
+        continue;
       case 'paused':
         deps.watch.gaveUp('paused');
         hand.because('paused');
@@ -100,7 +110,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     confirm(work, known, answer);
     failures = 0;
     hand.budget.succeeded();
-    hand.rate.setLimit(answer.maxRate);
+    hand.limitRate(answer.maxRate);
     // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
     size.succeeded(answer.walked, answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
@@ -118,7 +128,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     if (answer.spanDone) return;
     skipGap = answer.deleted === 0;
     skipLocked = false;
-    if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk') {
+    if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk' && hand.workersTogether > 1) {
       await ledger.putBack(run, span, { units: size.current * 4, share: 0.5, least: size.current });
     }
     await rest(work, ms);
@@ -130,22 +140,23 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
 const mostRowsInBlock = 200;
 
 /** Units that this worker may walk now without `--max-rows` being passed by all workers together. */
-function unitsWithin({ deps, plan, rowsLeft }: SpanWork): number {
-  const rows = rowsLeft() / deps.pace.workers;
+function unitsWithin({ hand, plan, rowsLeft }: SpanWork): number {
+  const rows = rowsLeft() / hand.pace.workers;
   return Math.max(1, Math.floor(plan.walk === 'blocks' ? rows / mostRowsInBlock : rows));
 }
 
-/** No longer than this at a time: a lease is renewed by batches only, and one batch in five seconds harms nobody. */
-const longestStandMs = 5_000;
+/** A signal that recovers within this finds the span still in hand. Well within a lease. */
+const longestStandMs = 2_000;
 
-/** As long as the engine's own signal asks for it. */
-async function standStill({ deps, hand, signal }: SpanWork): Promise<void> {
+/** As long as a signal or a gate asks for it; `held back`: it still does. */
+async function standStill({ deps, hand, signal }: SpanWork): Promise<'go on' | 'held back'> {
   const until = deps.clock.monotonicMs() + longestStandMs;
-  while (!signal.aborted && deps.clock.monotonicMs() < until) {
-    const pressure = (await deps.store.sweep.pressure?.()) ?? null;
-    if (pressure === null) return;
-    hand.because('flow_control', pressure.signal, pressure.value, pressure.limit);
-    await sleep(jittered(500), signal);
+  for (;;) {
+    const closed = whyHeldBack(deps, hand);
+    if (closed === null || signal.aborted) return 'go on';
+    hand.heldBack(closed);
+    if (deps.clock.monotonicMs() >= until) return 'held back';
+    await sleep(jittered(200), signal);
   }
 }
 
@@ -178,14 +189,17 @@ function confirm(
   hand.removed(answer.deleted);
 }
 
-async function rest({ deps, hand, signal }: SpanWork, batchMs: number): Promise<void> {
-  const ms = restMs(batchMs, deps.pace.duty);
-  if (ms <= 0) {
-    hand.because('working');
-    return;
-  }
-  hand.because('resting', 'duty', deps.pace.duty, null);
-  await sleep(ms, signal);
+/** The profile's share of the time, and of that what the signals leave. */
+async function rest({ hand, signal }: SpanWork, batchMs: number): Promise<void> {
+  const pressure = hand.pressure.now;
+  const duty = hand.pace.duty * pressure.duty;
+  const ms = restMs(batchMs, duty);
+  if (pressure.because !== null) {
+    const { code, signal: name, value, limit } = pressure.because;
+    hand.because(code, name, value, limit);
+  } else if (ms > 0) hand.because('resting', 'duty', duty, null);
+  else hand.because('working');
+  if (ms > 0) await sleep(ms, signal);
 }
 
 /** Rolled back, or the connection is gone. True: the span is not in hand any more. */

@@ -5,7 +5,8 @@ import { jittered } from '../kit/backoff.js';
 import { sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
 import { completeRun, failRun, failureWords } from './finish-run.js';
-import { mayWorkOn, planRun } from './plan-run.js';
+import { whyHeldBack } from './held-back.js';
+import { planRun, standingOf } from './plan-run.js';
 import type { RunInHand } from './run-in-hand.js';
 import { sweepSpan } from './sweep-span.js';
 
@@ -21,12 +22,13 @@ export type Workplace = {
   readonly deps: CoreappDeps;
   readonly signal: AbortSignal;
   readonly leaseMs: () => number;
-  /** Workers of all live nodes, supposing that the others have as many as this one. */
-  readonly workersTogether: () => number;
   /** The run in hand, made at its first sight. */
   readonly handOf: (run: Run) => RunInHand;
+  /** Before the first batch: the database's health is watched from here on. */
+  readonly beginWatch: (hand: RunInHand) => Promise<void>;
   /** Only one worker of a node plans; the others wait for it. */
   readonly planning: { current: Promise<void> | null };
+  readonly watching: { current: Promise<void> | null };
   readonly rowsLeft: () => number;
 };
 
@@ -36,6 +38,9 @@ export async function workOnce(place: Workplace, worker: number): Promise<'idle'
   const run = await deps.store.ledger.active();
   if (run === null) return 'idle';
   const hand = place.handOf(run);
+  hand.obey(run);
+  // More workers than the profile has: they wait for another one.
+  if (worker > 0 && worker >= hand.pace.workers) return 'idle';
   try {
     await workOn(place, run, hand, worker);
   } catch (error) {
@@ -47,7 +52,7 @@ export async function workOnce(place: Workplace, worker: number): Promise<'idle'
 
 async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: number): Promise<void> {
   const { deps, signal } = place;
-  if (!(await mayWorkOn(deps, run, place.leaseMs()))) {
+  if ((await standingOf(deps, run, place.leaseMs())) !== 'ours') {
     hand.because('other_policy');
     await sleep(1_000, signal);
     return;
@@ -59,21 +64,27 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
     return place.planning.current;
   }
   if (run.paused || place.rowsLeft() <= 0) {
-    hand.because('paused');
+    hand.heldBack({ code: 'paused', signal: null, value: null, limit: null });
     await sleep(500, signal);
     return;
   }
   const plan = run.plan;
   if (plan === null) return;
+  await watchBegun(place, hand);
+  const closed = whyHeldBack(deps, hand);
+  if (closed !== null) {
+    hand.heldBack(closed);
+    await sleep(500, signal);
+    return;
+  }
   const size = hand.sizeOf(worker, plan.walk);
-  const workers = place.workersTogether();
   const ageMs = deps.clock.now().getTime() - run.madeAt.getTime();
   const chunk = chunkOf({
     batchUnits: size.current,
     unitsPerSecond: hand.unitsPerSecond,
     runAgeMs: ageMs,
     // Half of an equal part: the last chunks shrink, and the workers finish together.
-    workers: workers === 1 ? 1 : workers * 2,
+    workers: hand.workersTogether === 1 ? 1 : hand.workersTogether * 2,
   });
   const taken = await deps.store.ledger.take(run, deps.node, chunk, place.leaseMs());
   switch (taken.kind) {
@@ -97,11 +108,23 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
         hand,
         worker,
         leaseMs: place.leaseMs(),
-        chunkMs: workers === 1 ? Number.POSITIVE_INFINITY : 2 * Math.max(1_000, 0.02 * ageMs),
+        chunkMs: 2 * Math.max(1_000, 0.02 * ageMs),
         rowsLeft: place.rowsLeft,
         signal,
       });
   }
+}
+
+/**
+ * The signals are there before the first batch. At full speed nothing steers by a figure from before it, so the run
+ * does not wait for them; should they not be found, the next look at the run tries again.
+ */
+async function watchBegun(place: Workplace, hand: RunInHand): Promise<void> {
+  place.watching.current ??= place.beginWatch(hand).finally(() => {
+    place.watching.current = null;
+  });
+  if (hand.pace.duty < 1) return place.watching.current;
+  place.watching.current.catch(() => undefined);
 }
 
 /** T9: what is left after a walk by heap blocks? */

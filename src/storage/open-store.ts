@@ -1,4 +1,5 @@
 import type { Store } from '../core/ports.js';
+import { noSources, type SignalSources } from '../core/signals.js';
 import type { Log } from '../kit/log.js';
 import { openServer as openMysqlServer } from './mysql/pool.js';
 import { mysqlStore } from './mysql/store.js';
@@ -15,16 +16,17 @@ export type StoreOptions = {
     | { readonly engine: 'pglite'; readonly folder: string };
   /** How many batches may run at once; the embedded database does one thing after another. */
   readonly workers: number;
+  readonly signals?: SignalSources;
   readonly log: Log;
 };
 
 /** The store that a database address names. Connects when it is first used, not before. */
-export function openStore({ database, workers, log }: StoreOptions): Store {
+export function openStore({ database, workers, signals = noSources, log }: StoreOptions): Store {
   switch (database.engine) {
     case 'postgresql':
-      return postgresStore(openServer(database.url, workers));
+      return postgresStore(openServer(database.url, workers), signals);
     case 'mysql':
-      return mysqlStore(openMysqlServer(database, workers));
+      return mysqlStore(openMysqlServer(database, workers), signals);
     case 'pglite':
       return embeddedStore(() => openEmbedded(database.folder, log, types));
   }
@@ -63,6 +65,7 @@ export function embeddedStore(openFolder: () => Promise<Embedded>): Store {
         if (isOpen) await (await open()).close();
       },
     },
+    noSources,
     {
       note(words) {
         pending = words;

@@ -2,7 +2,8 @@
  * What the front door needs from the rest of the house. `app/` hands it over; nothing in this room knows a database
  * or a worker.
  */
-import type { DryRun, Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { DryRun } from '../core/dry-run.js';
+import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';

@@ -1,4 +1,4 @@
-import type { DryRun } from '../core/ports.js';
+import type { DryRun } from '../core/dry-run.js';
 import { type Meta, meta } from './meta.js';
 
 /** What a run would do now: the answer to a PUT with `dry_run=true`, and `message-gc plan --json`. */

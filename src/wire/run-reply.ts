@@ -3,7 +3,10 @@
  * list `runs`, so that a client needs one reader. Times are ISO 8601 in UTC.
  */
 import type { CallbackState } from '../core/ports.js';
-import type { LiveProgress, Reason, ReasonCode, RunError, RunView } from '../core/run-view.js';
+import type { SignalView } from '../core/pressure.js';
+import type { Reason, ReasonCode } from '../core/reason.js';
+import type { LiveProgress, NodeView, RunError, RunView } from '../core/run-view.js';
+import { wholeRun } from '../core/whole-run.js';
 import { type Meta, meta } from './meta.js';
 
 export type RunsReply = {
@@ -24,8 +27,8 @@ export type RunShape = {
   readonly parked: number;
   readonly batches: number;
   /**
-   * Speed of the last ten seconds, of the whole run once it has ended; speed and estimate are null when the process
-   * that answers does not work on the run.
+   * Speed of the last ten seconds of all nodes together, of the whole run once it has ended; speed and estimate are
+   * null while no node says anything.
    */
   readonly progress: {
     readonly share: number | null;
@@ -34,12 +37,33 @@ export type RunShape = {
   };
   readonly reason: Reason | null;
   readonly plan: { readonly walk: string; readonly foreign_keys: string; readonly why: string } | null;
-  readonly nodes: Readonly<
-    Record<string, { readonly messages_deleted: number; readonly state: 'working' | 'idle' }>
-  >;
+  readonly nodes: Readonly<Record<string, NodeShape>>;
+  /** What operators have set for this run; null where nothing is. */
+  readonly steering: {
+    readonly paused_by: string | null;
+    readonly max_rows_per_second: number | null;
+    readonly profile: string | null;
+  };
   readonly errors: readonly RunError[];
   /** Only where one run is asked for: a list of runs would need a query for each. */
   readonly callbacks?: readonly CallbackShape[];
+};
+
+/** Speed, reason and signals are null when the node has said nothing in the last ten seconds, or the run is over. */
+export type NodeShape = {
+  readonly messages_deleted: number;
+  readonly state: 'working' | 'idle';
+  readonly rows_per_second: number | null;
+  readonly reason: Reason | null;
+  readonly signals: Readonly<Record<string, SignalShape>> | null;
+};
+
+export type SignalShape = {
+  readonly state: SignalView['state'];
+  readonly value: number | null;
+  readonly limit: number | null;
+  readonly unit: string;
+  readonly detail: string | null;
 };
 
 export type CallbackShape = {
@@ -54,13 +78,17 @@ export function runsReply(runs: readonly RunShape[]): RunsReply {
   return { services: { message: { gc: { runs } } }, meta };
 }
 
-/** `told` is what the process that works on the run says of it; what it last said of a run that has ended is over. */
+/**
+ * `told` is what the process that answers says of its own work, fresher than what stands in the ledger; null when it
+ * does not work on the run. What was last said of a run that has ended is over.
+ */
 export function runShape(
   view: RunView,
   told: LiveProgress | null,
   callbacks?: readonly CallbackState[],
 ): RunShape {
-  const live = view.endedAt === null ? told : null;
+  const isOn = view.endedAt === null;
+  const live = isOn ? liveOf(view, told) : null;
   return {
     id: view.id,
     state: stateOf(view, live),
@@ -84,13 +112,36 @@ export function runShape(
         ? null
         : { walk: view.plan.walk, foreign_keys: view.plan.foreignKeys, why: view.plan.why },
     nodes: Object.fromEntries(
-      Object.entries(view.nodes).map(([name, node]) => [
-        name,
-        { messages_deleted: node.messagesDeleted, state: node.state },
-      ]),
+      Object.entries(view.nodes).map(([name, node]) => [name, nodeShape(node, isOn)]),
     ),
+    steering: {
+      paused_by: view.steering.pausedBy,
+      max_rows_per_second: view.steering.maxRate,
+      profile: view.steering.profile,
+    },
     errors: view.errors,
     ...(callbacks === undefined ? {} : { callbacks: callbacks.map(callbackShape) }),
+  };
+}
+
+/** One node: its own words are the freshest. Several: what all of them said. */
+function liveOf(view: RunView, told: LiveProgress | null): LiveProgress | null {
+  const nodes = Object.values(view.nodes);
+  if (told !== null && nodes.length <= 1) return told;
+  return wholeRun(nodes) ?? told;
+}
+
+function nodeShape({ messagesDeleted, state, live }: NodeView, isOn: boolean): NodeShape {
+  const known = isOn ? live : null;
+  return {
+    messages_deleted: messagesDeleted,
+    state,
+    rows_per_second: known === null ? null : Math.round(known.rowsPerSecond),
+    reason: known?.reason ?? null,
+    signals:
+      known === null
+        ? null
+        : Object.fromEntries(known.signals.map(({ signal, ...shape }) => [signal, shape])),
   };
 }
 
@@ -107,6 +158,10 @@ const waitingReasons: ReadonlySet<ReasonCode> = new Set([
   'database_unreachable',
   'retrying',
   'other_policy',
+  'stopped',
+  'signal_lost',
+  'stop_file',
+  'outside_window',
 ]);
 
 function stateOf(view: RunView, live: LiveProgress | null): RunShape['state'] {

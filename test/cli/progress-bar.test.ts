@@ -4,7 +4,7 @@ import { createOutput, formatCount, formatDuration, formatShare, reasonWords } f
 import { createProgress, progressWords } from '../../src/cli/progress-bar.js';
 import type { ProgressUpdate } from '../../src/cli/progress-bar.js';
 import type { Clock } from '../../src/kit/clock.js';
-import { reasonCodes } from '../../src/core/run-view.js';
+import { reasonCodes } from '../../src/core/reason.js';
 
 class Paper extends Writable {
   text = '';

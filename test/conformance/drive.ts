@@ -86,6 +86,7 @@ export async function batch(
     node,
     size,
     skipGap: false,
+    yields: false,
     skipLocked: false,
     leaseMs,
   });

@@ -129,6 +129,7 @@ export function sweepSentences(inWorld: InWorld): void {
           node,
           size: 3,
           skipGap: true,
+          yields: false,
           skipLocked: false,
           leaseMs,
         });

@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { outcomeOf } from '../harness/collection.js';
 import { commitOfBatch, statements } from '../harness/pg-proxy.js';
-import { type RunningCommand, startCommand } from '../harness/processes.js';
+import { type Environment, type RunningCommand, startCommand } from '../harness/processes.js';
 import { until, within } from '../harness/wait.js';
 import { dropTemplates, postgresWorld, type World } from '../harness/world.js';
 import { describePostgres } from '../engines.js';
@@ -16,9 +16,14 @@ describePostgres('a run in the foreground', () => {
   afterAll(dropTemplates);
 
   function gc(world: World, ...options: readonly string[]): RunningCommand {
+    return gcWith(world, {}, ...options);
+  }
+
+  function gcWith(world: World, env: Environment, ...options: readonly string[]): RunningCommand {
     const command = startCommand(['gc', '--json', ...options], {
       DATABASE_URL: world.proxy.urlFor(world.database.url),
       MESSAGE_GC_CONFIG: '',
+      ...env,
     });
     onTestFinished(() => command.close());
     return command;
@@ -29,6 +34,7 @@ describePostgres('a run in the foreground', () => {
     const last = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as {
       readonly outcome?: string;
       readonly joined?: boolean;
+      readonly overruled?: { readonly state: string; readonly messages_deleted: number } | null;
       readonly run?: { readonly messages_deleted: number; readonly state: string };
       readonly error?: { readonly reason: string; readonly message: string };
     };
@@ -41,6 +47,20 @@ describePostgres('a run in the foreground', () => {
     await world.oracle.expectNoOrphans();
     await world.oracle.expectInvariants();
   }
+
+  test('ends an unfinished run of another policy, says so, and makes a run of its own', async () => {
+    const world = await postgresWorld(rows);
+    const first = await endOf(gc(world, '--max-rows', '500'));
+    expect(first, first.stderr).toMatchObject({ code: 75, overruled: null });
+    const end = await endOf(gcWith(world, { MESSAGE_GC_RETENTION: '1s' }));
+    const before = first.run?.messages_deleted ?? 0;
+    expect(end, end.stderr).toMatchObject({
+      code: 0,
+      joined: false,
+      overruled: { state: 'failed', messages_deleted: before },
+    });
+    await expectExact(world, before + (end.run?.messages_deleted ?? 0));
+  });
 
   test('waits for a database that is lost in mid-run, and ends with exit 0 and the exact number', async () => {
     const world = await postgresWorld(rows);

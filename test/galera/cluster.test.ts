@@ -151,12 +151,12 @@ describe.skipIf(missing !== null)('on a Galera cluster of three', { timeout: 180
       },
     });
     const runId = shop.collect(120_000);
-    const reason = await until('the reason flow_control', 60_000, async () => {
+    const reason = await until('the reason stopped by flow control', 60_000, async () => {
       const active = await first.store.ledger.active();
       const live = active === null ? null : shop.coreapp.progress(active.id);
-      return live?.reason.code === 'flow_control' ? live.reason : null;
+      return live?.reason.code === 'stopped' ? live.reason : null;
     });
-    expect(reason).toMatchObject({ signal: 'wsrep_flow_control_paused_ns', limit: 0.05 });
+    expect(reason).toMatchObject({ signal: 'flow_control', limit: 0.05 });
     expect(reason.value).toBeGreaterThanOrEqual(0.05);
     expect(await unlocked).toBe(true);
     const run = await runId;

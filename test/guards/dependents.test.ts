@@ -148,7 +148,17 @@ describePostgres('dependents', () => {
     const span = await take(world, run, node);
     const proxy = await world.proxy();
     const { store } = await world.openAgain(proxy.urlFor(world.url));
-    const request = { run, policy, plan: run.plan, span, node, size: 100, skipGap: false, skipLocked };
+    const request = {
+      run,
+      policy,
+      plan: run.plan,
+      span,
+      node,
+      size: 100,
+      skipGap: false,
+      yields: false,
+      skipLocked,
+    };
     for (let tries = 1; ; tries += 1) {
       const trap = proxy.arm({ when: 'statement', match: statement, action: 'hold' });
       const answering = store.sweep.batch({ ...request, leaseMs: 30_000 });

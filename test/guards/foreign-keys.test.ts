@@ -313,7 +313,16 @@ describePostgres('messages first', () => {
     const span = await take(world, run, node);
     const proxy = await world.proxy();
     const { store } = await world.openAgain(proxy.urlFor(world.url));
-    const request = { run, policy: world.policy, plan: run.plan, span, node, size: 100, skipGap: false };
+    const request = {
+      run,
+      policy: world.policy,
+      plan: run.plan,
+      span,
+      node,
+      size: 100,
+      skipGap: false,
+      yields: false,
+    };
     for (let tries = 1; ; tries += 1) {
       const trap = proxy.arm({ when: 'statement', match: statement, action: 'hold' });
       const answering = store.sweep.batch({ ...request, skipLocked, leaseMs: 30_000 });

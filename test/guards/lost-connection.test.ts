@@ -83,6 +83,7 @@ describePostgres('a connection that is lost', () => {
       node,
       size: 10,
       skipGap: false,
+      yields: false,
       leaseMs,
     };
     const trap = proxy.arm({

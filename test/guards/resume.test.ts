@@ -67,6 +67,18 @@ describePostgres('a run that was left unfinished', () => {
     await until('all to be gone', 20_000, async () => (await world.messageKeys()).size === 0);
   });
 
+  test('is not joined by a request under another policy: it is ended, and the request makes a run of its own', async () => {
+    const { world, runId, left } = await leftUnfinished();
+    const shop = await workshop({ ...world, policy: { ...world.policy, retentionSeconds: 60 } });
+    const answer = await shop.coreapp.askForRun({ requestId: newId(), by: 'admin', confirmed: true });
+    expect(answer).toMatchObject({ kind: 'started', joined: false });
+    expect(await world.store.ledger.run(runId)).toMatchObject({
+      state: 'failed',
+      messagesDeleted: 100 - left.size,
+    });
+    await until('all to be gone', 20_000, async () => (await world.messageKeys()).size === 0);
+  });
+
   test('is left alone by a node with another policy while a node lives that has the policy of the run', async () => {
     const { world, runId, left } = await leftUnfinished();
     const obedient = world.node();
@@ -80,6 +92,9 @@ describePostgres('a run that was left unfinished', () => {
     expect((await world.store.ledger.run(runId))?.state).toBe('running');
     expect(await world.messageKeys()).toEqual(left);
     expect(shop.answers).toEqual([]);
+    await expect(
+      shop.coreapp.askForRun({ requestId: newId(), by: 'admin', confirmed: true }),
+    ).rejects.toThrow(`Run ${runId} is going on under another store mapping`);
     await world.store.ledger.leave(obedient);
     expect(await shop.ended()).toMatchObject({ state: 'failed', messagesDeleted: 100 - left.size });
   });

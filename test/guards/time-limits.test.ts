@@ -194,7 +194,16 @@ describePostgres('sessions of ours', () => {
     await expectNothingHeld(world, keys[19]);
     // The same session takes the same range; nothing of the first attempt is left in it.
     if (run.plan === null) throw new Error('The run has no plan.');
-    const request = { run, policy: world.policy, plan: run.plan, span, node, size: 100, skipGap: false };
+    const request = {
+      run,
+      policy: world.policy,
+      plan: run.plan,
+      span,
+      node,
+      size: 100,
+      skipGap: false,
+      yields: false,
+    };
     const answer = await world.store.sweep.batch({ ...request, skipLocked: true, leaseMs });
     expect(answer).toMatchObject({ kind: 'swept', deleted: 19, skipped: 1 });
     await application.query('ROLLBACK');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reasonCodes } from '../../src/core/run-view.js';
+import { reasonCodes } from '../../src/core/reason.js';
 import { renderCallback } from '../../src/wire/callback-body.js';
 import { errorCodes } from '../../src/wire/error-envelope.js';
 import { keyFaults, madeByCode } from './docs-examples.js';

@@ -1,5 +1,6 @@
-import type { DryRun } from '../../src/core/ports.js';
+import type { DryRun } from '../../src/core/dry-run.js';
 import { defaultSettings } from '../../src/core/settings.js';
+import type { SignalView } from '../../src/core/pressure.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { renderCallback } from '../../src/wire/callback-body.js';
 import { dryRunReply } from '../../src/wire/dry-run-reply.js';
@@ -12,6 +13,19 @@ import { runShape, runsReply } from '../../src/wire/run-reply.js';
 import { settingsReply } from '../../src/wire/settings-reply.js';
 import { acceptedByNodes, acceptedBySingle } from '../../src/wire/start-reply.js';
 
+const liveOf: LiveProgress = {
+  rowsPerSecond: 1,
+  etaSeconds: 1,
+  reason: { code: 'resting', signal: 'duty', value: 0.5, limit: null, since: '2026-11-22T10:00:02.000Z' },
+};
+const signal: SignalView = {
+  signal: 'canary',
+  state: 'ok',
+  value: 1,
+  limit: 10,
+  unit: 'ms',
+  detail: 'words',
+};
 const view: RunView = {
   id: 'b'.repeat(32),
   state: 'running',
@@ -26,13 +40,11 @@ const view: RunView = {
   batches: 1,
   share: 0.5,
   plan: { walk: 'key', foreignKeys: 'checked', why: 'words' },
-  nodes: { 'wacore1:9dfe77618dba': { messagesDeleted: 1, state: 'working' } },
+  nodes: {
+    'wacore1:9dfe77618dba': { messagesDeleted: 1, state: 'working', live: { ...liveOf, signals: [signal] } },
+  },
+  steering: { pausedBy: 'admin', maxRate: 1, profile: 'balanced' },
   errors: [{ code: 1014, details: 'words' }],
-};
-const live: LiveProgress = {
-  rowsPerSecond: 1,
-  etaSeconds: 1,
-  reason: { code: 'resting', signal: 'duty', value: 0.5, limit: null, since: '2026-11-22T10:00:02.000Z' },
 };
 const callback = {
   id: 'c'.repeat(32),
@@ -91,8 +103,8 @@ export const madeByCode: Readonly<Record<string, unknown>> = {
     ['words'],
   ),
   'dry run': dryRunReply(foretold),
-  runs: runsReply([runShape(view, live)]),
-  run: runsReply([runShape(view, live, [callback])]),
+  runs: runsReply([runShape(view, liveOf)]),
+  run: runsReply([runShape(view, liveOf, [callback])]),
   complete: JSON.parse(renderCallback({ ...told, outcome: 'complete' })),
   failed: JSON.parse(renderCallback({ ...told, outcome: 'failed' })),
   health: healthReply('connected', ['words']),

@@ -6,6 +6,7 @@ import { type DocumentedFacts, routesOf } from '../../scripts/docs.mjs';
 import { mappingSchema } from '../../src/config/mapping-schema.js';
 import { options } from '../../src/config/options.js';
 import { defaultSettings } from '../../src/core/settings.js';
+import { signalRules } from '../../src/core/signals.js';
 import { meterTable } from '../../src/metrics/meter-table.js';
 import { errorCodes } from '../../src/wire/error-envelope.js';
 import { settingTable } from '../../src/wire/setting-table.js';
@@ -42,6 +43,7 @@ export async function factsOfSources(): Promise<DocumentedFacts> {
     mappingSchema,
     settings: settingTable,
     defaultSettings,
+    signals: signalRules,
     meters: meterTable,
     errors: errorCodes,
     routes: routesOf(await modulesIn('src/webapp/routes')),

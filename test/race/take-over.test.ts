@@ -6,6 +6,7 @@ import { Takes } from '../../src/storage/ledger/takes.js';
 import { boundsOf } from '../../src/storage/postgres/bounds.js';
 import { postgresDialect } from '../../src/storage/postgres/dialect.js';
 import { openServer } from '../../src/storage/postgres/session.js';
+import { noSources } from '../../src/core/signals.js';
 import { postgresStore } from '../../src/storage/postgres/store.js';
 import { finish, insertOld, leaseMs, plannedRun, registered, take } from '../conformance/drive.js';
 import { sqlWorld } from '../conformance/sql-world.js';
@@ -27,7 +28,7 @@ describePostgres('a take-over', () => {
 
   it('is lost when the owner puts the rest back between the look at the span and the taking of it', async () => {
     const sessions = openServer(database.url, 2);
-    const store = postgresStore(sessions);
+    const store = postgresStore(sessions, noSources);
     const dialect = postgresDialect(sessions);
     try {
       await store.prepare({ migrate: true });

@@ -1,6 +1,7 @@
 /** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
 import { StoreError } from '../../src/core/errors.js';
-import type { CallbackState, DryRun, Home, StartAnswer, User } from '../../src/core/ports.js';
+import type { DryRun } from '../../src/core/dry-run.js';
+import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
@@ -37,7 +38,8 @@ export const aRun: RunView = {
   batches: 7,
   share: 0.41,
   plan: { walk: 'key', foreignKeys: 'messages_first', why: 'few keys are missing' },
-  nodes: { 'wacore2:9dfe77618dba': { messagesDeleted: 700, state: 'working' } },
+  nodes: { 'wacore2:9dfe77618dba': { messagesDeleted: 700, state: 'working', live: null } },
+  steering: { pausedBy: null, maxRate: null, profile: null },
   errors: [],
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { LiveProgress, ReasonCode, RunView } from '../../src/core/run-view.js';
+import type { ReasonCode } from '../../src/core/reason.js';
+import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { healthReply } from '../../src/wire/health-reply.js';
 import { expiresAfter, loginReply } from '../../src/wire/login-reply.js';
 import { meta } from '../../src/wire/meta.js';
@@ -20,7 +21,8 @@ const view: RunView = {
   batches: 9,
   share: 0.41,
   plan: { walk: 'blocks', foreignKeys: 'checked', why: 'the keys are random' },
-  nodes: { 'wacore2:9dfe77618dba': { messagesDeleted: 700, state: 'working' } },
+  nodes: { 'wacore2:9dfe77618dba': { messagesDeleted: 700, state: 'working', live: null } },
+  steering: { pausedBy: null, maxRate: null, profile: null },
   errors: [],
 };
 const liveWith = (code: ReasonCode): LiveProgress => ({
@@ -57,7 +59,16 @@ describe('a run on the wire', () => {
                   since: '2026-11-22T10:00:02.000Z',
                 },
                 plan: { walk: 'blocks', foreign_keys: 'checked', why: 'the keys are random' },
-                nodes: { 'wacore2:9dfe77618dba': { messages_deleted: 700, state: 'working' } },
+                nodes: {
+                  'wacore2:9dfe77618dba': {
+                    messages_deleted: 700,
+                    state: 'working',
+                    rows_per_second: null,
+                    reason: null,
+                    signals: null,
+                  },
+                },
+                steering: { paused_by: null, max_rows_per_second: null, profile: null },
                 errors: [],
               },
             ],

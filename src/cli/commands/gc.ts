@@ -70,8 +70,20 @@ export function register(program: Command): void {
     });
 }
 
-function tell(output: Output, { reason, run, joined, callbacks }: ForegroundEnd): void {
-  output.printJson({ outcome: reason, joined, run: runShape(run, null), callbacks });
+function tell(output: Output, { reason, run, joined, overruled, callbacks }: ForegroundEnd): void {
+  output.printJson({
+    outcome: reason,
+    joined,
+    run: runShape(run, null),
+    overruled: overruled === null ? null : runShape(overruled, null),
+    callbacks,
+  });
+  if (overruled !== null) {
+    const why = overruled.errors.map(({ details }) => details).join(' ');
+    output.print(
+      `the run ${overruled.id}, which was unfinished, was ended as ${overruled.state} after ${formatCount(overruled.messagesDeleted)} messages: ${why}`,
+    );
+  }
   output.print(
     `${reason}: ${formatCount(run.messagesDeleted)} messages deleted${joined ? ' (joined a run that was on)' : ''}`,
   );

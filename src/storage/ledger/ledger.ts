@@ -5,6 +5,7 @@ import type { Dialect } from './dialect.js';
 import { hasCollected } from './has-collected.js';
 import { forgetOld } from './history.js';
 import { lookOnce } from './look.js';
+import { tellLive } from './node-live.js';
 import { beatNode, leaveNode, liveNodes, registerNode } from './nodes.js';
 import { endRun } from './run-end.js';
 import { findRun, listRuns, type Shares } from './run-list.js';
@@ -41,6 +42,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     look: (run, policy, span, units, leaseMs) => lookOnce(dialect, bounds, run, policy, span, units, leaseMs),
     end: (runId, ending) => endRun(dialect, runId, ending),
     steer: (change) => steerRun(dialect, change),
+    tell: (node, runId, live) => tellLive(dialect, node, runId, live),
     hasCollected: (mapping) => hasCollected(dialect, mapping),
     runs: (limit) => listRuns(dialect, shares, limit),
     run: (id) => findRun(dialect, shares, id),

@@ -1,7 +1,8 @@
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
-import type { RunView } from '../../core/run-view.js';
+import type { NodeView, RunView } from '../../core/run-view.js';
 import { type Db, type Dialect, reading, snapshot } from './dialect.js';
+import { freshLives } from './node-live.js';
 import { sumDependents } from './run-end.js';
 import type { RunRow } from './tables.js';
 
@@ -35,19 +36,22 @@ export async function findRun(dialect: Dialect, shares: Shares, id: string): Pro
 async function viewOf(dialect: Dialect, shares: Shares, id: string): Promise<RunView | null> {
   const read = await snapshot(dialect, 'read a run', async (db) => {
     const row = await db.selectFrom('run').selectAll().where('id', '=', id).executeTakeFirst();
-    return row === undefined ? null : { row, facts: await partsOf(db, id) };
+    if (row === undefined) return null;
+    const lives = row.state === 'ended' ? new Map<string, never>() : await freshLives(dialect, db, id);
+    return { row, facts: await partsOf(db, id), lives };
   });
   if (read === null) return null;
-  const { row, facts } = read;
+  const { row, facts, lives } = read;
   const plan = row.plan === null ? null : (JSON.parse(row.plan) as Plan);
   const policy = row.policy === null ? null : (JSON.parse(row.policy) as Policy);
   const isParked = facts.open > 0 && facts.open === facts.parkedSpans;
-  const nodes: Record<string, { messagesDeleted: number; state: 'working' | 'idle' }> = {};
+  const nodes: Record<string, NodeView> = {};
   for (const tally of facts.tallies) {
     const soFar = nodes[tally.node];
     nodes[tally.node] = {
       messagesDeleted: (soFar?.messagesDeleted ?? 0) + tally.deleted,
       state: facts.owners.has(tally.node) ? 'working' : 'idle',
+      live: lives.get(tally.node) ?? null,
     };
   }
   return {
@@ -70,6 +74,11 @@ async function viewOf(dialect: Dialect, shares: Shares, id: string): Promise<Run
           : await shares.walkedShare(policy, plan, row.id),
     plan: plan === null ? null : { walk: plan.walk, foreignKeys: plan.foreignKeys, why: plan.why },
     nodes,
+    steering: {
+      pausedBy: row.paused ? (row.paused_by ?? 'somebody') : null,
+      maxRate: row.max_rate,
+      profile: row.profile,
+    },
     errors: row.error === null ? [] : [{ code: 1014, details: row.error }],
   };
 }

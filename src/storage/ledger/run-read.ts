@@ -23,6 +23,7 @@ export function toRun(row: RunRow): Run {
     round: row.round,
     paused: Boolean(row.paused),
     maxRate: row.max_rate,
+    profile: row.profile,
     madeAt: row.made_at,
   };
 }

@@ -53,6 +53,7 @@ type RunTable = {
   paused: Generated<boolean>;
   paused_by: string | null;
   max_rate: number | null;
+  profile: 'gentle' | 'balanced' | 'full' | null;
   /** Raised by every guarded write, so that none is a no-op. */
   version: Generated<number>;
   deleted: Generated<number>;
@@ -125,6 +126,9 @@ type NodeTable = {
   beat_at: Date;
   beats: Generated<number>;
   left_at: Date | null;
+  /** JSON: the run, and what the node said of its part in it. */
+  live: string | null;
+  live_at: Date | null;
 };
 
 type UserTable = {

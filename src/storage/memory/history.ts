@@ -1,6 +1,6 @@
 import type { Ledger } from '../../core/ports.js';
 import { canonicalJson } from '../../core/policy.js';
-import type { RunView } from '../../core/run-view.js';
+import type { NodeLive, RunView } from '../../core/run-view.js';
 import type { Clock } from '../../kit/clock.js';
 import { spansOf, type RunRow, type Tables } from './tables.js';
 
@@ -25,11 +25,11 @@ export function createHistory(
       return [...tables.runs.values()]
         .reverse()
         .slice(0, limit)
-        .map((run) => viewOf(tables, run, dependentName));
+        .map((run) => viewOf(tables, run, dependentName, clock.now().getTime()));
     },
     async run(id) {
       const run = tables.runs.get(id);
-      return run === undefined ? null : viewOf(tables, run, dependentName);
+      return run === undefined ? null : viewOf(tables, run, dependentName, clock.now().getTime());
     },
     /** No other sessions: nobody holds anything. */
     async lockHolders() {
@@ -57,7 +57,7 @@ function forgetRun(tables: Tables, id: string): void {
   tables.runs.delete(id);
 }
 
-function viewOf(tables: Tables, run: RunRow, dependentName: string): RunView {
+function viewOf(tables: Tables, run: RunRow, dependentName: string, now: number): RunView {
   const spans = spansOf(tables, run.id);
   const tallies = tables.tallies.filter((row) => row.run === run.id);
   const sum = (column: 'deleted' | 'dependents' | 'batches', of = tallies): number =>
@@ -89,12 +89,24 @@ function viewOf(tables: Tables, run: RunRow, dependentName: string): RunView {
             tallies.filter((row) => row.node === node),
           ),
           state: spans.some((span) => span.state === 'leased' && span.owner === node) ? 'working' : 'idle',
+          live: run.outcome === null ? liveOf(tables, run.id, node, now) : null,
         },
       ]),
     ),
+    steering: {
+      pausedBy: run.paused ? (run.pausedBy ?? 'somebody') : null,
+      maxRate: run.maxRate,
+      profile: run.profile,
+    },
     // 1014, "internal error", is the only code that the original's callback knows for a failed collection.
     errors: run.error === null ? [] : [{ code: 1014, details: run.error }],
   };
+}
+
+/** What is older than ten seconds is not its state any more. */
+function liveOf(tables: Tables, run: string, node: string, now: number): NodeLive | null {
+  const live = tables.nodes.get(node)?.live ?? null;
+  return live !== null && live.run === run && now - live.at < 10_000 ? live.told : null;
 }
 
 /** Requests other than the one that made the run. */

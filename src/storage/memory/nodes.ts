@@ -6,7 +6,7 @@ import { activeRun, spansOf, type Tables } from './tables.js';
 export function createNodes(
   tables: Tables,
   clock: Clock,
-): Pick<Ledger, 'register' | 'beat' | 'leave' | 'nodes'> {
+): Pick<Ledger, 'register' | 'beat' | 'leave' | 'nodes' | 'tell'> {
   const now = (): number => clock.now().getTime();
   const mine = (node: NodeIdentity) => {
     const row = tables.nodes.get(node.name);
@@ -21,6 +21,7 @@ export function createNodes(
         policyHash,
         beatAt: now(),
         leftAt: null,
+        live: null,
       });
       const run = activeRun(tables);
       if (run === undefined) return;
@@ -42,6 +43,10 @@ export function createNodes(
     async leave(node) {
       const row = mine(node);
       if (row !== undefined) row.leftAt = now();
+    },
+    async tell(node, run, told) {
+      const row = mine(node);
+      if (row !== undefined) row.live = { run, told, at: now() };
     },
     async nodes(withinMs) {
       return [...tables.nodes.values()]

@@ -1,4 +1,4 @@
-import type { Preview } from '../../core/ports.js';
+import type { Preview } from '../../core/dry-run.js';
 import type { Clock } from '../../kit/clock.js';
 import { createPlanner } from './planner.js';
 import { isProcessed } from './sweep.js';

@@ -36,6 +36,7 @@ export function createRuns(
       paused: false,
       pausedBy: null,
       maxRate: null,
+      profile: null,
       requestedBy: request.by,
       madeAt: now(),
       endedAt: null,
@@ -129,6 +130,7 @@ export function createRuns(
         run.pausedBy = change.paused ? change.by : null;
       }
       if (change.maxRate !== undefined) run.maxRate = change.maxRate;
+      if (change.profile !== undefined) run.profile = change.profile;
       return run.id;
     },
   };
@@ -171,7 +173,7 @@ function closeSpans(tables: Tables, run: string): void {
 }
 
 function runOf(row: RunRow): Run {
-  const { id, state, form, policyHash, policy, server, plan, round, paused, maxRate, madeAt } = row;
+  const { id, state, form, policyHash, policy, server, plan, round, paused, maxRate, profile, madeAt } = row;
   return {
     id,
     state,
@@ -183,6 +185,7 @@ function runOf(row: RunRow): Run {
     round,
     paused,
     maxRate,
+    profile,
     madeAt: new Date(madeAt),
   };
 }

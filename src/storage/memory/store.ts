@@ -1,5 +1,6 @@
 import { nameOf, ownMapping } from '../../core/mapping.js';
 import type { Store } from '../../core/ports.js';
+import { nothingToWatch } from '../../core/signals.js';
 import { systemClock, type Clock } from '../../kit/clock.js';
 import { createCluster } from './cluster.js';
 import { createHistory } from './history.js';
@@ -39,6 +40,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
     ownTables: createOwnTables(tables, clock),
     // Nothing of a server is there that could stand in the way.
     doctor: { findings: async () => [], obstacles: async () => [] },
+    signals: nothingToWatch('there is no server'),
     preview: createPreview(tables, clock, dependentName),
     async prepare() {
       return {

@@ -1,7 +1,9 @@
 import { newId } from '../../core/node-name.js';
+import type { PaceName } from '../../core/pace.js';
 import type { Policy } from '../../core/policy.js';
 import type { HoldEntry, User } from '../../core/ports.js';
 import type { Outcome, Plan, RunForm, RunState, SpanKind } from '../../core/run.js';
+import type { NodeLive } from '../../core/run-view.js';
 import type { ApplicationSettings } from '../../core/settings.js';
 
 /**
@@ -38,6 +40,7 @@ export type NodeRow = {
   policyHash: string;
   beatAt: number;
   leftAt: number | null;
+  live: { readonly run: string; readonly told: NodeLive; readonly at: number } | null;
 };
 
 export type RunRow = {
@@ -56,6 +59,7 @@ export type RunRow = {
   paused: boolean;
   pausedBy: string | null;
   maxRate: number | null;
+  profile: PaceName | null;
   readonly requestedBy: string;
   readonly madeAt: number;
   endedAt: number | null;

@@ -5,7 +5,6 @@ import { nextRange } from './batch-range.js';
 import { deletePlain } from './delete-plain.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
 import { isLockInTheWay, translate } from './errors.js';
-import { flowControlOf } from './flow-control.js';
 import { type Sessions, withSession } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
@@ -25,7 +24,6 @@ import { enterSpan, parkSpan, writeSpan } from './span-row.js';
  */
 export function sweepOf(sessions: Sessions): Sweep {
   return {
-    pressure: flowControlOf(sessions),
     batch: (request) =>
       withSession(sessions.sweep, async (session) => {
         try {

@@ -4,7 +4,7 @@ import { own, textSql } from './names.js';
 import type { Session } from './session.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 /** Version 1 knows no hold list: it would delete what is on it. */
 const oldestWorking = 2;
 
@@ -71,6 +71,34 @@ export const statements: readonly string[] = [
     made_at datetime(6) NOT NULL, PRIMARY KEY (kind, value)) ${tableOptions}`,
 ];
 
+/**
+ * Columns of later versions (3). MySQL knows no ADD COLUMN IF NOT EXISTS, so what is missing is looked up; a new
+ * database gets them in the same way.
+ */
+const laterColumns: readonly (readonly [table: string, column: string, type: string])[] = [
+  ['run', 'profile', ascii(16)],
+  ['node', 'live', `longtext ${bytewise}`],
+  ['node', 'live_at', 'datetime(6)'],
+];
+
+/** ER_DUP_FIELDNAME: another node that starts at the same moment has added it. */
+const columnIsThere = 1060;
+
+async function addLaterColumns(session: Session): Promise<void> {
+  for (const [table, column, type] of laterColumns) {
+    const there = await session.rows(
+      `SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+         AND TABLE_NAME = ${textSql(`message_gc_${table}`)} AND COLUMN_NAME = ${textSql(column)}`,
+    );
+    if (there.length > 0) continue;
+    try {
+      await session.write(`ALTER TABLE ${own(table)} ADD COLUMN ${column} ${type}`);
+    } catch (error) {
+      if ((error as { readonly errno?: unknown }).errno !== columnIsThere) throw error;
+    }
+  }
+}
+
 export type LedgerState = {
   /** 0 when there is none yet, or when a migration died before its end. */
   readonly version: number;
@@ -103,6 +131,7 @@ export async function migrate(session: Session): Promise<LedgerState> {
   const found = await readLedgerState(session);
   if (found.version >= schemaVersion) return found;
   for (const statement of statements) await session.write(statement);
+  await addLaterColumns(session);
   // Whoever comes second changes no id: the store's is the first one's. A version never goes back.
   await session.write(
     `INSERT INTO ${own('ledger')} (one, store_id, \`schema\`, oldest)

@@ -1,6 +1,7 @@
 import { nameOf } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
-import type { Planner, Preview } from '../../core/ports.js';
+import type { Preview } from '../../core/dry-run.js';
+import type { Planner } from '../../core/ports.js';
 import { countWithin, type Counting, dryRunFrom } from '../preview/count-within.js';
 import { limited } from './bounds.js';
 import { columnOf } from './catalogue.js';

@@ -1,4 +1,5 @@
 import type { Doctor, Finding, OwnTables, Store } from '../../core/ports.js';
+import type { SignalSources } from '../../core/signals.js';
 import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
@@ -16,11 +17,12 @@ import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
 import { readOnly } from './read-only.js';
 import { lockHolders, sharesOf } from './progress.js';
+import { signalsOf } from './signals/watch.js';
 import type { Session } from './session.js';
 import { seedOwnTables } from './seed.js';
 
 /** MariaDB and MySQL, over sessions that connect when they are first used. */
-export function mysqlStore(sessions: Sessions): Store {
+export function mysqlStore(sessions: Sessions, sources: SignalSources): Store {
   const dialect = mysqlDialect(sessions);
   let server = '';
   const planner = plannerOf(sessions);
@@ -38,6 +40,7 @@ export function mysqlStore(sessions: Sessions): Store {
     holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),
+    signals: signalsOf(sessions, sources),
     preview: previewOf(sessions, planner),
     async prepare(options) {
       const facts = await prepareDatabase(sessions, options);

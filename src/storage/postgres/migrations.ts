@@ -5,7 +5,7 @@ import type { Tables } from '../ledger/tables.js';
 import { ledgerSchema } from './dialect.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 /** Version 1 knows no hold list: it would delete what is on it. */
 const oldestWorking = 2;
 
@@ -27,9 +27,15 @@ const migrations: Readonly<Record<string, Migration>> = {
       await sql`CREATE TABLE message_gc.hold (
         kind text COLLATE "C" NOT NULL, value varchar(512) NOT NULL, made_by text NOT NULL, made_at timestamptz NOT NULL,
         PRIMARY KEY (kind, value))`.execute(db);
-      await sql`UPDATE message_gc.ledger SET schema = ${schemaVersion}, oldest = ${oldestWorking}`.execute(
-        db,
-      );
+      await sql`UPDATE message_gc.ledger SET schema = 2, oldest = ${oldestWorking}`.execute(db);
+    },
+  },
+  // Code of version 2 works on: it goes by its own profile, and tells nothing of itself.
+  '003_steering': {
+    async up(db: Kysely<unknown>) {
+      await sql`ALTER TABLE message_gc.run ADD COLUMN profile text COLLATE "C"`.execute(db);
+      await sql`ALTER TABLE message_gc.node ADD COLUMN live text, ADD COLUMN live_at timestamptz`.execute(db);
+      await sql`UPDATE message_gc.ledger SET schema = ${schemaVersion}`.execute(db);
     },
   },
 };

@@ -1,7 +1,8 @@
 import type { PoolClient } from 'pg';
 import { nameOf } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
-import type { Planner, Preview } from '../../core/ports.js';
+import type { Preview } from '../../core/dry-run.js';
+import type { Planner } from '../../core/ports.js';
 import { countWithin, type Counting, dryRunFrom } from '../preview/count-within.js';
 import { ageIndexSql } from './checks/age.js';
 import { leadsAnIndex, readExaminedTables } from './checks/examined.js';

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { StoreError } from '../../core/errors.js';
 import type { Doctor, Finding, OwnTables, Store } from '../../core/ports.js';
+import { nothingToWatch, type SignalSources } from '../../core/signals.js';
 import { holdsOf } from '../ledger/holds.js';
 import { homeOf } from '../ledger/home.js';
 import { ledgerOf } from '../ledger/ledger.js';
@@ -17,6 +18,7 @@ import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
 import { lockHolders, sharesOf } from './progress.js';
 import { seedOwnTables } from './seed.js';
+import { signalsOf } from './signals/watch.js';
 import { asking, type Sessions } from './session.js';
 
 /** PostgreSQL's default; what the server really has is read by `prepare`. */
@@ -31,7 +33,7 @@ export type Extras = {
 const noExtras: Extras = { note: () => undefined, tidyUp: async () => undefined };
 
 /** The PostgreSQL engine over sessions that connect when they are first used. */
-export function postgresStore(sessions: Sessions, extras: Extras = noExtras): Store {
+export function postgresStore(sessions: Sessions, sources: SignalSources, extras: Extras = noExtras): Store {
   const dialect = postgresDialect(sessions);
   let deadlockTimeoutMs = usualDeadlockTimeoutMs;
   let server = '';
@@ -50,6 +52,10 @@ export function postgresStore(sessions: Sessions, extras: Extras = noExtras): St
     holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),
+    signals:
+      sessions.engine === 'pglite'
+        ? nothingToWatch("the embedded database has one session, which is the run's")
+        : signalsOf(sessions, sources),
     preview: previewOf(sessions, planner),
     ...extras,
     async prepare(options) {

@@ -1,5 +1,5 @@
 import { type Mapping, nameOf } from '../../core/mapping.js';
-import type { DryRun } from '../../core/ports.js';
+import type { DryRun } from '../../core/dry-run.js';
 import type { DependentCounts, Plan } from '../../core/run.js';
 import { type Counted, scaled } from './counted.js';
 import { countedDependents } from './counted-dependents.js';

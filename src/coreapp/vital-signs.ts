@@ -1,0 +1,107 @@
+import { wordsOf } from '../core/errors.js';
+import type { NodeIdentity, Store } from '../core/ports.js';
+import type { SignalChoices, SignalName, SignalWatch } from '../core/signals.js';
+import type { Policy } from '../core/policy.js';
+import type { Log } from '../kit/log.js';
+import { sleep } from '../kit/sleep.js';
+import type { RunInHand } from './run-in-hand.js';
+
+/** Once a second: fast enough to hold a run back within two, and a handful of small reads. */
+const everyMs = 1_000;
+
+export type VitalSignsDeps = {
+  readonly store: Pick<Store, 'ledger' | 'signals'>;
+  readonly node: NodeIdentity;
+  readonly policy: Policy;
+  readonly choices: SignalChoices;
+  readonly log: Log;
+  /** Nodes whose last heartbeat is younger than this live. */
+  readonly liveMs: () => number;
+  /** The pace is another one: workers that were not needed may be. */
+  readonly onPaceChanged: () => void;
+};
+
+/**
+ * Beside the workers, while a run is in hand: samples the database's health into the run's pressure, reads what
+ * operators have set, and tells how far the run is. Its own trouble is the pressure's business: a signal that stays
+ * silent holds the run back.
+ */
+export class VitalSigns {
+  readonly #deps: VitalSignsDeps;
+  readonly #skipped: ReadonlySet<SignalName>;
+  #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
+
+  constructor(deps: VitalSignsDeps) {
+    this.#deps = deps;
+    this.#skipped = new Set(
+      Object.entries(deps.choices)
+        .filter(([, choice]) => choice.off === true)
+        .map(([signal]) => signal as SignalName),
+    );
+  }
+
+  /** Before the first batch of a run in this process; probes, and takes the canary's own figure. */
+  async begin(hand: RunInHand): Promise<void> {
+    if (this.#watch?.run === hand.id) return;
+    await this.end();
+    const { store, policy, log } = this.#deps;
+    const signals = await store.signals.watch(policy, this.#skipped);
+    this.#watch = { run: hand.id, signals };
+    hand.pressure.begin(signals.probes);
+    const absent = signals.probes.filter((probe) => probe.state === 'absent');
+    log.info(
+      {
+        run: hand.id,
+        watched: signals.probes.filter(({ state }) => state === 'used').map(({ signal }) => signal),
+      },
+      `the database's health is watched; ${absent.length} signals cannot be`,
+    );
+    for (const { signal, why } of absent) log.debug({ run: hand.id, signal }, `not watched: ${why}`);
+  }
+
+  /** Until the process stops. `inHand` is asked each time: runs come and go. */
+  async keepWatch(
+    inHand: () => RunInHand | null,
+    dropped: (hand: RunInHand) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(everyMs, signal);
+      const hand = inHand();
+      if (hand === null || signal.aborted) continue;
+      await Promise.all([this.#sample(hand), this.#look(hand, dropped)]);
+    }
+    await this.end();
+  }
+
+  async end(): Promise<void> {
+    const watch = this.#watch;
+    this.#watch = null;
+    await watch?.signals.close();
+  }
+
+  async #sample(hand: RunInHand): Promise<void> {
+    if (this.#watch?.run !== hand.id) return;
+    try {
+      hand.pressure.absorb(await this.#watch.signals.sample());
+    } catch (error) {
+      this.#deps.log.warn({ run: hand.id }, `the signals could not be read: ${wordsOf(error)}`);
+    }
+  }
+
+  /** What operators have set, who shares the rate, and how far the run is. Nothing waits for it. */
+  async #look(hand: RunInHand, dropped: (hand: RunInHand) => void): Promise<void> {
+    const { store, node, liveMs, onPaceChanged } = this.#deps;
+    const view = await store.ledger.run(hand.id).catch(() => null);
+    if (view === null) return;
+    if (view.endedAt !== null) {
+      dropped(hand);
+      return this.end();
+    }
+    hand.progress.reached(view.share);
+    if (hand.obey(view.steering)) onPaceChanged();
+    const nodes = await store.ledger.nodes(liveMs()).catch(() => null);
+    if (nodes !== null) hand.shareRate(nodes.length);
+    await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
+  }
+}

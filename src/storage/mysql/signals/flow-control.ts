@@ -1,0 +1,35 @@
+import type { Watcher } from '../../signals/gather.js';
+import { asking, type Sessions } from '../pool.js';
+
+const counter = 'wsrep_flow_control_paused_ns';
+
+/**
+ * A Galera cluster whose slowest machine cannot keep up holds all writers back, the application's too. The counter is
+ * of the machine in use; after a fail-over it is another one's, and the first look there says nothing.
+ */
+export function flowControl(sessions: Sessions): Watcher {
+  let before: { readonly ns: bigint; readonly at: number } | null = null;
+  const pausedNs = (): Promise<bigint | null> =>
+    asking(sessions.control, 'see whether the cluster keeps up', async (session) => {
+      const rows = await session.rows<{ Value: string }>(`SHOW STATUS LIKE '${counter}'`);
+      return rows[0] === undefined ? null : BigInt(rows[0].Value);
+    });
+  return {
+    signal: 'flow_control',
+    async probe() {
+      const ns = await pausedNs();
+      if (ns === null) return 'the server is no part of a Galera cluster';
+      before = { ns, at: performance.now() };
+      return null;
+    },
+    async read() {
+      const at = performance.now();
+      const ns = await pausedNs();
+      if (ns === null) throw new Error('the server is no part of a Galera cluster any more');
+      const last = before;
+      before = { ns, at };
+      if (last === null || ns < last.ns || at <= last.at) return null;
+      return { value: Math.min(1, Number(ns - last.ns) / 1e6 / (at - last.at)) };
+    },
+  };
+}

@@ -41,8 +41,6 @@ export function logWaker(sessions: Sessions): LogWaker {
           });
         });
       }
-    } catch {
-      // What is wrong with the server is told by the batch itself; the next one tries again.
     } finally {
       isWaking = false;
     }
@@ -52,7 +50,8 @@ export function logWaker(sessions: Sessions): LogWaker {
     async during(work) {
       if (sessions.engine === 'pglite') return work();
       working += 1;
-      if (!isWaking) void keepAwake();
+      // What is wrong with the server is told by the batch itself; the next one tries again.
+      if (!isWaking) void keepAwake().catch(() => undefined);
       try {
         return await work();
       } finally {

@@ -74,8 +74,8 @@ export const mutants = [
     changes: [
       {
         file: 'src/storage/postgres/delete-locked.ts',
-        from: 'WHERE ${match} AND ${collectableSql(policy, plan, held, parameters)}`',
-        to: 'WHERE ${match} AND (true OR ${collectableSql(policy, plan, held, parameters)})`',
+        from: 'WHERE ${match} AND ${collectableInRangeSql(policy, plan, held, parameters)}`',
+        to: 'WHERE ${match} AND (true OR ${collectableInRangeSql(policy, plan, held, parameters)})`',
       },
     ],
     test: dependents,
@@ -86,8 +86,8 @@ export const mutants = [
     changes: [
       {
         file: plain,
-        from: ' AND ${collectableSql(request.policy, plan, held, parameters)}`;\n  const mark',
-        to: ' AND (true OR ${collectableSql(request.policy, plan, held, parameters)})`;\n  const mark',
+        from: ' AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;\n  const mark',
+        to: ' AND (true OR ${collectableInRangeSql(request.policy, plan, held, parameters)})`;\n  const mark',
       },
     ],
     test: conformance,

@@ -7,6 +7,18 @@ const holds = 'test/mapping/holds.test.ts';
 /** @type {readonly import('./list.mjs').Mutant[]} */
 export const mappingMutants = [
   {
+    name: 'what is no age is taken for one beside a range of keys',
+    changes: [
+      {
+        file: 'src/storage/postgres/eligible.ts',
+        from: "${place === 'anywhere' ? '>' : '<>'} '-infinity'",
+        to: "${place === 'anywhere' ? '>' : '>='} '-infinity'",
+      },
+    ],
+    test: 'test/mapping/tables.test.ts',
+    tests: 'walked by key, with ages in timestamptz',
+  },
+  {
     name: 'a reference of the messages to themselves is cleared before the message is locked',
     changes: [
       {

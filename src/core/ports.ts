@@ -165,6 +165,8 @@ export type BatchRequest = {
   /** Whether it ends (`waited_for`) when a session waits for it; false when it cannot be made smaller. */
   readonly yields: boolean;
   readonly leaseMs: number;
+  /** The pace knows no rests: nobody else is said to work, so the server may be kept busier for us. Absent: false. */
+  readonly alone?: boolean;
   readonly tell?: (step: BatchStep) => void;
 };
 /** Where a batch stands, for trace lines: a process killed after one of these is at a known point. */

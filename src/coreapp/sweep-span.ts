@@ -59,6 +59,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         skipLocked,
         yields: !size.floor,
         leaseMs,
+        alone: hand.pace.duty >= 1,
         tell: (step) => deps.log.trace({ run: run.id, span: span.no, step }, 'batch'),
       });
     } catch (error) {

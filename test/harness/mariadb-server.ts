@@ -4,7 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mariadbConnection } from './mariadb-database.js';
-import { freePorts, installMariadb, killServer, lastWords, mariadbArguments, mariadbd } from './mariadb-program.js';
+import {
+  freePorts,
+  installMariadb,
+  killServer,
+  lastWords,
+  mariadbArguments,
+  mariadbd,
+} from './mariadb-program.js';
 import { until } from './wait.js';
 
 export class OwnServer {

@@ -7,6 +7,7 @@ import { deleteSkippingLocked } from './delete-skipping-locked.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import { translate } from './errors.js';
 import { LockBudget } from './lock-budget.js';
+import { type LogWaker, logWaker } from './log-waker.js';
 import { textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 import { enterSpan, leaveSpan, parkSpan } from './span-row.js';
@@ -29,12 +30,13 @@ import { enterSpan, leaveSpan, parkSpan } from './span-row.js';
  * settings, the tally and the COMMIT cost a fifth of a run on a machine where system calls are dear.
  */
 export function sweepOf(sessions: Sessions, deadlockTimeoutMs: () => number): Sweep {
+  const waker = logWaker(sessions);
   return {
     batch: (request) =>
       withSession(sessions, sessions.sweep, async (client) => {
         const budget = new LockBudget(client, sessions.hasTimeLimits, deadlockTimeoutMs());
         try {
-          return await attempt(client, budget, sessions, request);
+          return await attempt(client, budget, sessions, waker, request);
         } catch (error) {
           // After any error the next statement is ROLLBACK; a connection that cannot do it is destroyed by its owner.
           await client.query('ROLLBACK').catch(() => undefined);
@@ -52,6 +54,7 @@ async function attempt(
   client: PoolClient,
   budget: LockBudget,
   sessions: Sessions,
+  waker: LogWaker,
   request: BatchRequest,
 ): Promise<BatchAnswer> {
   const { skipLocked, tell } = request;
@@ -66,9 +69,9 @@ async function attempt(
   if (!range.isEmpty) {
     tell?.('deleting');
     budget.start();
-    result = skipLocked
-      ? await deleteSkippingLocked(client, budget, request, range, seen.held)
-      : await deletePlain(client, budget, request, range, seen.held);
+    const remove = skipLocked ? deleteSkippingLocked : deletePlain;
+    const removed = (): Promise<Deleted> => remove(client, budget, request, range, seen.held);
+    result = request.alone === true ? await waker.during(removed) : await removed();
     workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }

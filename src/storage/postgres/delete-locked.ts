@@ -3,7 +3,7 @@ import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
 import { countParts, levelParts } from './dependents.js';
-import { collectableSql, type Held } from './held.js';
+import { collectableInRangeSql, type Held } from './held.js';
 import type { AnswerRow, Keys } from './keys.js';
 import type { LockBudget } from './lock-budget.js';
 import { comment, quotedTable } from './names.js';
@@ -96,5 +96,5 @@ async function oneByOne(
 function targetSql({ policy, plan }: BatchRequest, keys: Keys, held: Held, parameters: Parameters): string {
   const { mapping } = policy;
   const match = keys.matchSql('m', mapping.key, parameters);
-  return `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${collectableSql(policy, plan, held, parameters)}`;
+  return `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
 }

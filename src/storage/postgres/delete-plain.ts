@@ -13,7 +13,7 @@ import {
 import type { LockBudget } from './lock-budget.js';
 import { deleteLocked } from './delete-locked.js';
 import { answerSql, type AnswerRow } from './keys.js';
-import { collectableSql, type Held } from './held.js';
+import { collectableInRangeSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
 import { Parameters, rangeSql } from './range.js';
 
@@ -32,7 +32,7 @@ export async function deletePlain(
   if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range, held);
   const { mapping } = request.policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(request.policy, plan, held, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
   const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}`;
   if (plan.foreignKeys === 'none') {
@@ -67,7 +67,7 @@ async function deleteChecked(
   const { mapping } = request.policy;
   const { plan } = request;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(request.policy, plan, held, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
   const { rows } = await client.query<AnswerRow>(
     `${comment(request.run.id, request.span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE')}`,
     parameters.values,

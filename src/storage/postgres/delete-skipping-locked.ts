@@ -6,7 +6,7 @@ import { deleteLocked } from './delete-locked.js';
 import { deleteDependents, lockedKeysSql, lockLevels, messageKeys } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
 import { answerSql, type AnswerRow, type Keys } from './keys.js';
-import { collectableSql, type Held } from './held.js';
+import { collectableInRangeSql, type Held } from './held.js';
 import { type Level, levelFacts, levelsOf } from './levels.js';
 import { comment, quoted, quotedTable } from './names.js';
 import { Parameters, rangeSql } from './range.js';
@@ -25,7 +25,7 @@ export async function deleteSkippingLocked(
   const { policy, plan, run, span } = request;
   const { mapping } = policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableSql(policy, plan, held, parameters)}`;
+  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
   const { rows } = await client.query<AnswerRow>(
     `${comment(run.id, span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE SKIP LOCKED')}`,
     parameters.values,

@@ -6,6 +6,14 @@ import { quoted } from './names.js';
 import type { Parameters } from './range.js';
 
 /**
+ * Where the condition stands. Beside a range of keys or blocks no index of the age is wanted, and `age > lowest` would
+ * cost more than it says: for its estimate the planner looks up the lowest age in the index, every time, and behind a
+ * walk the entries there are dead. It read 100 heap blocks and made them dirty for each statement (0.6 ms instead of
+ * 0.1 ms of planning, and 100 blocks to write once more). There the same is said in words that are no range.
+ */
+export type Place = 'anywhere' | 'in range';
+
+/**
  * Which messages may go, as one condition over alias `m`: old enough, processed, and not held. Repeated inside every
  * DELETE. NULL anywhere means no.
  */
@@ -13,25 +21,34 @@ export function eligibleSql(
   { mapping, retentionSeconds }: Policy,
   horizon: string,
   parameters: Parameters,
+  place: Place = 'anywhere',
 ): string {
   const processed = withNow(mapping.processed, mapping.age, horizon, retentionSeconds, parameters);
   const holds = mapping.holds.map(
     ({ where }) => `(${withNow(where, mapping.age, horizon, retentionSeconds, parameters)}) IS NOT TRUE`,
   );
-  return `(${[oldEnoughSql(mapping, horizon, parameters), `(${processed})`, ...holds].join(' AND ')})`;
+  return `(${[oldEnoughSql(mapping, horizon, parameters, place), `(${processed})`, ...holds].join(' AND ')})`;
 }
 
 /**
  * Compares the column itself, so that its index serves. What is no age (NULL, 0, -infinity) is never old enough.
  * (A column of doubles cannot itself tell nanoseconds apart; it is compared as a double.)
  */
-export function oldEnoughSql({ age }: Mapping, horizon: string, parameters: Parameters): string {
+export function oldEnoughSql(
+  { age }: Mapping,
+  horizon: string,
+  parameters: Parameters,
+  place: Place = 'anywhere',
+): string {
   const column = `m.${quoted(age.column)}`;
   const epoch = epochText(horizon, age.unit);
-  if (epoch !== null) return `${column} <= ${parameters.add(epoch, 'bigint')} AND ${column} > 0`;
+  if (epoch !== null) {
+    const isAge = `${column} > 0`;
+    return `${column} <= ${parameters.add(epoch, 'bigint')} AND ${place === 'anywhere' ? isAge : `CASE WHEN ${isAge} THEN 1 ELSE 0 END <> 0`}`;
+  }
   const moment = parameters.add(horizon, 'timestamptz');
-  if (age.unit === 'timestamptz') return `${column} <= ${moment} AND ${column} > '-infinity'`;
-  return `${column} <= ${latestReadingSql(age, moment, parameters)} AND ${column} > '-infinity'`;
+  const latest = age.unit === 'timestamptz' ? moment : latestReadingSql(age, moment, parameters);
+  return `${column} <= ${latest} AND ${column} ${place === 'anywhere' ? '>' : '<>'} '-infinity'`;
 }
 
 /**

@@ -3,7 +3,7 @@ import { keySeparator } from '../../core/hold-key.js';
 import type { Mapping } from '../../core/mapping.js';
 import type { Policy } from '../../core/policy.js';
 import type { Plan } from '../../core/run.js';
-import { eligibleSql } from './eligible.js';
+import { eligibleSql, type Place } from './eligible.js';
 import { quoted, textSql } from './names.js';
 import type { Parameters } from './range.js';
 
@@ -33,10 +33,22 @@ export function collectableSql(
   plan: Pick<Plan, 'horizon' | 'guards'>,
   held: Held,
   parameters: Parameters,
+  place: Place = 'anywhere',
 ): string {
-  const eligible = eligibleSql(policy, plan.horizon, parameters);
+  const eligible = eligibleSql(policy, plan.horizon, parameters, place);
   const holds = holdListSql(policy.mapping, plan, held);
   return holds === '' ? eligible : `(${eligible} AND ${holds})`;
+}
+
+/** The same for a statement that is bound to a range of the walk, or to rows by their keys. */
+export function collectableInRangeSql(
+  policy: Policy,
+  plan: Plan,
+  held: Held,
+  parameters: Parameters,
+): string {
+  // In the order of the age the first range begins before all ages: there the index must pass over what is none.
+  return collectableSql(policy, plan, held, parameters, plan.walk === 'age' ? 'anywhere' : 'in range');
 }
 
 /** The policy with the hold list as one hold more, for counting what it keeps. */

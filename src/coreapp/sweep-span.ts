@@ -63,7 +63,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      hand.rate.giveBack(tokens);
+      hand.rate.settle(tokens, 0);
       failures += 1;
       const isGivenUp = await afterFailure(work, error, failures);
       if (isGivenUp) return;
@@ -73,8 +73,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;
-    // Before anything changes the size: what was not deleted was not spent.
-    hand.rate.giveBack(tokens - (answer.kind === 'swept' ? answer.deleted : 0));
+    // Before anything changes the size. Units walked are no messages: a block holds many, a stretch of keys may hold none.
+    hand.rate.settle(tokens, answer.kind === 'swept' ? answer.deleted : 0);
     switch (answer.kind) {
       case 'swept':
         break;

@@ -45,6 +45,8 @@ export class VitalSigns {
     if (this.#watch?.run === hand.id) return;
     await this.end();
     const { store, policy, log } = this.#deps;
+    // Before the first batch: a node that takes itself for the only one begins with the whole second's worth.
+    await this.#shareRate(hand);
     const signals = await store.signals.watch(policy, this.#skipped);
     this.#watch = { run: hand.id, signals };
     hand.pressure.begin(signals.probes);
@@ -91,7 +93,7 @@ export class VitalSigns {
 
   /** What operators have set, who shares the rate, and how far the run is. Nothing waits for it. */
   async #look(hand: RunInHand, dropped: (hand: RunInHand) => void): Promise<void> {
-    const { store, node, liveMs, onPaceChanged } = this.#deps;
+    const { store, node, onPaceChanged } = this.#deps;
     const view = await store.ledger.run(hand.id).catch(() => null);
     if (view === null) return;
     if (view.endedAt !== null) {
@@ -100,8 +102,12 @@ export class VitalSigns {
     }
     hand.progress.reached(view.share);
     if (hand.obey(view.steering)) onPaceChanged();
-    const nodes = await store.ledger.nodes(liveMs()).catch(() => null);
-    if (nodes !== null) hand.shareRate(nodes.length);
+    await this.#shareRate(hand);
     await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
+  }
+
+  async #shareRate(hand: RunInHand): Promise<void> {
+    const nodes = await this.#deps.store.ledger.nodes(this.#deps.liveMs()).catch(() => null);
+    if (nodes !== null) hand.shareRate(nodes.length);
   }
 }

@@ -3,7 +3,7 @@
  * or a worker.
  */
 import type { DryRun } from '../core/dry-run.js';
-import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { Home, Ledger, Outbox, StartAnswer, SteerChange } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Clock } from '../kit/clock.js';
@@ -62,6 +62,8 @@ export interface RunDesk {
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */
   cancel(by: string): Promise<RunView | null>;
+  /** Pause, rate limit, profile of the active run; null when none is active. */
+  steer(change: SteerChange, by: string): Promise<RunView | null>;
   /** The Coreapps of a cluster; null for a single instance. Throws StoreError when the database is not reachable. */
   nodes(): Promise<readonly NodeHealth[]> | null;
   /** What this process knows right now; asks nobody, so that probes cost nothing. */

@@ -14,6 +14,7 @@ describe('a door', () => {
     ['PUT', gc],
     ['GET', gc],
     ['DELETE', gc],
+    ['PATCH', gc],
     ['GET', `${gc}/${'a'.repeat(32)}`],
     ['POST', '/v1/users/logout'],
     ['GET', '/v1/settings/application'],
@@ -164,6 +165,7 @@ describe('while the database cannot be reached', () => {
     for (const [method, url] of [
       ['GET', gc],
       ['DELETE', gc],
+      ['PATCH', gc],
       ['GET', '/v1/settings/application'],
       ['GET', '/metrics'],
       ['POST', '/v1/users/logout'],

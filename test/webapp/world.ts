@@ -1,7 +1,7 @@
 /** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
 import { StoreError } from '../../src/core/errors.js';
 import type { DryRun } from '../../src/core/dry-run.js';
-import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
+import type { CallbackState, Home, StartAnswer, SteerChange, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { type ApplicationSettings, defaultSettings } from '../../src/core/settings.js';
 import { systemClock } from '../../src/kit/clock.js';
@@ -86,6 +86,7 @@ export class World {
   start: () => Promise<StartAnswer | Braked> = () => Promise.resolve({ runId, joined: false });
   dryRun: () => Promise<DryRun> = () => Promise.resolve(aDryRun);
   cancel: (by: string) => Promise<RunView | null> = () => Promise.resolve(null);
+  steer: (change: SteerChange, by: string) => Promise<RunView | null> = () => Promise.resolve(null);
   readonly meters = createMeters('9dfe77618dba');
 
   readonly home: Home = {
@@ -120,6 +121,7 @@ export class World {
     },
     progress: () => this.live,
     cancel: (by) => this.cancel(by),
+    steer: (change, by) => this.steer(change, by),
     nodes: () => this.nodes,
     health: () => this.health,
   };

@@ -13,6 +13,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { gatesOf } from './gates.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { prepareOrRefuse } from './store-keeper.js';
@@ -59,8 +60,10 @@ export async function runInForeground(
     log,
   });
   const bell = new Bell();
+  const gates = gatesOf(config, log);
   try {
     const facts = await prepareOrRefuse(store, config, true);
+    await gates.open();
     const meters = createMeters('000000000000');
     let isDisplaced = false;
     const coreapp = new Coreapp({
@@ -71,7 +74,7 @@ export async function runInForeground(
       policy: policyOf(config),
       pace,
       choices: config.signalChoices,
-      gates: [],
+      gates: gates.list,
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -126,6 +129,7 @@ export async function runInForeground(
       await coreapp.stop();
     }
   } finally {
+    await gates.close();
     await store.close();
   }
 }

@@ -12,6 +12,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { type Gates, gatesOf } from './gates.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { watchFor } from './watch.js';
@@ -32,11 +33,13 @@ export type WorkshopDeps = {
 export class Workshop {
   readonly #deps: WorkshopDeps;
   readonly #dispatcher: Dispatcher;
+  readonly #gates: Gates;
   #coreapp: Coreapp | null = null;
 
   constructor(deps: WorkshopDeps) {
     this.#deps = deps;
     const { config, store, meters, log } = deps;
+    this.#gates = gatesOf(config, log);
     this.#dispatcher = new Dispatcher({
       outbox: store.outbox,
       settings: () => store.home.settings(),
@@ -63,6 +66,7 @@ export class Workshop {
   async begin(node: NodeIdentity, engine: EngineFacts): Promise<void> {
     const { config, store, meters, log, form, finish } = this.#deps;
     const policy = policyOf(config);
+    await this.#gates.open();
     const coreapp = new Coreapp({
       store,
       engine,
@@ -71,7 +75,7 @@ export class Workshop {
       policy,
       pace: paces[config.profile],
       choices: config.signalChoices,
-      gates: [],
+      gates: this.#gates.list,
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -97,6 +101,7 @@ export class Workshop {
 
   async stopWork(): Promise<void> {
     await this.#coreapp?.stop();
+    await this.#gates.close();
   }
 
   async stopPost(): Promise<void> {

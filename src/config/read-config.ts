@@ -28,6 +28,7 @@ export type Config = StoreConfig & {
   readonly signalChoices: SignalChoices;
   readonly signalSources: SignalSources;
   readonly summaryCallback: boolean;
+  readonly stopFile: string;
   /** Never null with the roles webapp and coreapp. */
   readonly clusterSecret: string | null;
 };
@@ -124,6 +125,7 @@ export function readConfig(
       replicas: (given('replicas') ?? '').split(/\s+/).filter((url) => url !== ''),
     },
     summaryCallback: text('summaryCallback') === '1',
+    stopFile: text('stopFile'),
   };
   if (problems.length > 0) {
     throw new Refusal(

@@ -4,6 +4,8 @@ import type { SignalChoices, SignalName, SignalWatch } from '../core/signals.js'
 import type { Policy } from '../core/policy.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
+import type { Watch } from './deps.js';
+import { ReasonLog } from './reason-log.js';
 import type { RunInHand } from './run-in-hand.js';
 
 /** Once a second: fast enough to hold a run back within two, and a handful of small reads. */
@@ -15,6 +17,7 @@ export type VitalSignsDeps = {
   readonly policy: Policy;
   readonly choices: SignalChoices;
   readonly log: Log;
+  readonly watch: Pick<Watch, 'paced'>;
   /** Nodes whose last heartbeat is younger than this live. */
   readonly liveMs: () => number;
   /** The pace is another one: workers that were not needed may be. */
@@ -29,10 +32,12 @@ export type VitalSignsDeps = {
 export class VitalSigns {
   readonly #deps: VitalSignsDeps;
   readonly #skipped: ReadonlySet<SignalName>;
+  readonly #reasons: ReasonLog;
   #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
 
   constructor(deps: VitalSignsDeps) {
     this.#deps = deps;
+    this.#reasons = new ReasonLog(deps.log);
     this.#skipped = new Set(
       Object.entries(deps.choices)
         .filter(([, choice]) => choice.off === true)
@@ -71,12 +76,14 @@ export class VitalSigns {
       await sleep(everyMs, signal);
       const hand = inHand();
       if (hand === null || signal.aborted) continue;
+      this.#tell(hand);
       await Promise.all([this.#sample(hand), this.#look(hand, dropped)]);
     }
     await this.end();
   }
 
   async end(): Promise<void> {
+    this.#deps.watch.paced(null);
     const watch = this.#watch;
     this.#watch = null;
     await watch?.signals.close();
@@ -89,6 +96,13 @@ export class VitalSigns {
     } catch (error) {
       this.#deps.log.warn({ run: hand.id }, `the signals could not be read: ${wordsOf(error)}`);
     }
+  }
+
+  /** What it knows by itself, so that it is told also while the database is away. */
+  #tell(hand: RunInHand): void {
+    const { reason, signals } = hand.told;
+    this.#reasons.look(hand.id, reason);
+    this.#deps.watch.paced({ reason, signals, duty: hand.duty });
   }
 
   /** What operators have set, who shares the rate, and how far the run is. Nothing waits for it. */

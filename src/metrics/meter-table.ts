@@ -70,6 +70,26 @@ export const meterTable = {
     help: 'Callbacks that wait for their receiver to answer 200',
   },
   message_gc_run_active: { type: 'gauge', labels: [], help: '1 while a run is active, otherwise 0' },
+  message_gc_reason: {
+    type: 'gauge',
+    labels: ['code'],
+    help: '1 for the reason why the run goes here as it goes; no series while no run is in hand',
+  },
+  message_gc_duty: {
+    type: 'gauge',
+    labels: [],
+    help: 'Share of its time that a worker of this process spends in batches now, 0 to 1',
+  },
+  message_gc_signal_value: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'What a signal of the health of the database says now, in its own unit',
+  },
+  message_gc_signal_load: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'Value of a signal divided by its limit; from 1 on it asks for less work',
+  },
   message_gc_database_reachable: {
     type: 'gauge',
     labels: [],

@@ -22,6 +22,7 @@ describe('a door', () => {
     ['DELETE', '/v1/settings/application'],
     ['GET', '/v1/health'],
     ['GET', '/metrics'],
+    ['GET', `${gc}/events`],
     ['HEAD', gc],
     ['PUT', `${gc}/`],
   ] as const)('%s %s is closed without a token', async (method, url) => {

@@ -84,12 +84,14 @@ async function expectComplete(world: SteerWorld, front: Instance, id: string): P
 
 async function cluster(
   world: SteerWorld,
+  env: Environment,
 ): Promise<{ readonly front: Instance; readonly cores: readonly Instance[] }> {
   const front = await world.start(shared, 'webapp');
   const core = (number: number): Promise<Instance> =>
     world.start(
       {
         ...shared,
+        ...env,
         COREAPP_HOSTNAME: `wacore${number}`,
         MESSAGE_GC_NODE_ID: `00000000000${number}`,
         MESSAGE_GC_CONTROL_LISTEN: '127.0.0.1:0',
@@ -97,6 +99,25 @@ async function cluster(
       'coreapp',
     );
   return { front, cores: await Promise.all([core(2), core(3)]) };
+}
+
+/** A stop file that is there, and what processes need to see it. */
+async function stopFile(): Promise<{ readonly path: string; readonly env: Environment }> {
+  const folder = await mkdtemp(join(tmpdir(), 'mgc-stop-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'stop');
+  await writeFile(path, '');
+  return { path, env: { MESSAGE_GC_STOP_FILE: path } };
+}
+
+/** A run that lasts for seconds on any machine: it is given a rate limit before the stop file lets it begin. */
+async function slowRun(front: Instance, file: string, limit: number, nodes = 1): Promise<string> {
+  const id = await front.collect();
+  const steered = await steer(front, { max_rows_per_second: limit });
+  expect(steered.steering).toEqual({ paused_by: null, max_rows_per_second: limit, profile: null });
+  await waitFor(front, id, 'every node to wait for the file', standsStill('stop_file', nodes));
+  await rm(file);
+  return id;
 }
 
 async function shell(world: SteerWorld, args: readonly string[]) {
@@ -112,8 +133,9 @@ async function inShell(world: SteerWorld, ...args: readonly string[]): Promise<R
 export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): void {
   test('a paused run stays paused through kill -9 and a PUT that joins it, and is complete once resumed', async () => {
     const world = await makeWorld(60_000);
-    const first = await world.start();
-    const id = await first.collect();
+    const { path, env } = await stopFile();
+    const first = await world.start(env);
+    const id = await slowRun(first, path, 3_000);
     await waitFor(first, id, 'something to be gone', somethingGone);
     expect(await steer(first, { paused: true })).toMatchObject({
       id,
@@ -137,7 +159,8 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       20_000,
     );
 
-    expect((await steer(again, { paused: false })).steering.paused_by).toBeNull();
+    const resumed = await steer(again, { paused: false, max_rows_per_second: null });
+    expect(resumed.steering.paused_by).toBeNull();
     await expectComplete(world, again, id);
     const lines = [...first.lines, ...again.lines].filter(({ by }) => by === 'admin').map(({ msg }) => msg);
     expect(lines).toEqual(expect.arrayContaining(['the run was paused', 'the run was resumed']));
@@ -145,18 +168,16 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
 
   test('a rate limit holds for two nodes together, and the run speeds up when it is lifted', async () => {
     const world = await makeWorld(60_000);
-    const { front, cores } = await cluster(world);
-    const id = await front.collect();
-    await waitFor(front, id, 'something to be gone', somethingGone);
-    await steer(front, { paused: true });
-    await waitFor(front, id, 'both nodes to stand still', standsStill('paused', 2));
-    const atRest = await world.oracle.messages();
-
+    const { path, env } = await stopFile();
+    const { front, cores } = await cluster(world, env);
     const limit = 1_500;
+    const id = await front.collect();
+    await steer(front, { max_rows_per_second: limit });
+    await waitFor(front, id, 'both nodes to wait for the file', standsStill('stop_file', 2));
+    const atRest = world.before.size;
     const marks = cores.map(({ lines }) => lines.length);
     const beganAt = performance.now();
-    const steered = await steer(front, { paused: false, max_rows_per_second: limit });
-    expect(steered.steering).toEqual({ paused_by: null, max_rows_per_second: limit, profile: null });
+    await rm(path);
     const counts: { readonly gone: number; readonly seconds: number }[] = [];
     while (performance.now() - beganAt < 6_000) {
       const gone = atRest - (await world.oracle.messages());
@@ -186,11 +207,12 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
 
   test('whoever listens at a Webapp sees the run advance, its reasons, and its end last', async () => {
     const world = await makeWorld(60_000);
-    const { front } = await cluster(world);
+    const { path, env } = await stopFile();
+    const { front } = await cluster(world, env);
     const client = await EventClient.open(`${front.url}${gcPath}/events`, `Bearer ${await front.login()}`);
     onTestFinished(() => client.close());
     await client.waitFor('idle', ({ name }) => name === 'idle');
-    const id = await front.collect();
+    const id = await slowRun(front, path, 5_000, 2);
     await client.waitFor('the start', ({ name, data }) => name === 'run.started' && data['id'] === id);
     await client.waitFor('something gone', ({ data }) => Number(data['messages_deleted'] ?? 0) > 0);
     await steer(front, { paused: true });
@@ -198,7 +220,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       const { reason } = data as Partial<Run>;
       return name === 'run.waiting' && reason?.code === 'paused';
     });
-    await steer(front, { paused: false });
+    await steer(front, { paused: false, max_rows_per_second: null });
     const last = await client.waitFor('the end', ({ name }) => name === 'run.ended', 60_000);
     expect(last.data).toMatchObject({ id, state: 'complete', messages_deleted: world.eligible.size });
     const counts = client.events.flatMap(({ data }) =>
@@ -220,8 +242,9 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
 
   test('a shell steers a cluster under a name of its own, and cancels it for all nodes', async () => {
     const world = await makeWorld(60_000);
-    const { front, cores } = await cluster(world);
-    const id = await front.collect();
+    const { path, env } = await stopFile();
+    const { front, cores } = await cluster(world, env);
+    const id = await slowRun(front, path, 2_000, 2);
     await waitFor(front, id, 'something to be gone', somethingGone);
     const paused = await inShell(world, 'pause', '--by', 'night shift');
     expect(paused).toMatchObject({ run: { id, state: 'paused', steering: { paused_by: 'night shift' } } });
@@ -276,11 +299,9 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
 
   test('no batch begins while the stop file is there, and the run goes on when it is removed', async () => {
     const world = await makeWorld(60_000);
-    const folder = await mkdtemp(join(tmpdir(), 'mgc-stop-'));
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
-    const file = join(folder, 'stop');
-    const instance = await world.start({ MESSAGE_GC_STOP_FILE: file });
-    const id = await instance.collect();
+    const { path: file, env } = await stopFile();
+    const instance = await world.start(env);
+    const id = await slowRun(instance, file, 3_000);
     await waitFor(instance, id, 'something to be gone', somethingGone);
     await writeFile(file, '');
     const held = await waitFor(instance, id, 'the reason', ({ reason }) => reason?.code === 'stop_file');
@@ -299,6 +320,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       MESSAGE_GC_STOP_FILE: file,
     });
     expect(seen.stdout).toContain(`stopped by the stop file (file ${file})`);
+    await steer(again, { max_rows_per_second: null });
     await rm(file);
     await expectComplete(world, again, id);
   });

@@ -1,4 +1,4 @@
-import { type Config } from '../config/read-config.js';
+import type { Config } from '../config/read-config.js';
 import { StoreError } from '../core/errors.js';
 import { sleep } from '../kit/sleep.js';
 import type { Output } from './output.js';

@@ -133,14 +133,19 @@ export class RunInHand {
   get live(): LiveProgress {
     return {
       rowsPerSecond: this.progress.rowsPerSecond,
-      etaSeconds: this.progress.etaSeconds,
+      // While it stands still nobody can say when it goes on.
+      etaSeconds: this.#isHeldBack ? null : this.progress.etaSeconds,
       reason: this.#reason,
     };
   }
 
   /** The share of its time that a worker spends in batches: the profile's, and of that what the signals leave. */
   get duty(): number {
-    return reasonKind(this.#reason.code) === 'held_back' ? 0 : this.#pace.duty * this.pressure.now.duty;
+    return this.#isHeldBack ? 0 : this.#pace.duty * this.pressure.now.duty;
+  }
+
+  get #isHeldBack(): boolean {
+    return reasonKind(this.#reason.code) === 'held_back';
   }
 
   get told(): NodeLive {

@@ -164,7 +164,13 @@ async function standStill({ deps, hand, signal }: SpanWork): Promise<'go on' | '
 async function mayBegin({ hand, signal }: SpanWork, size: number): Promise<boolean> {
   const waitMs = hand.rate.waitMs(size);
   if (waitMs <= 0) return true;
-  hand.because('rate_limited', 'max_rows_per_second', hand.rate.limit, hand.rate.limit);
+  const { limit } = hand.rate;
+  hand.because(
+    'rate_limited',
+    'max_rows_per_second',
+    Math.round(hand.progress.rowsPerSecond),
+    limit === null ? null : Number(limit.toPrecision(4)),
+  );
   await sleep(Math.min(waitMs, 1_000), signal);
   return false;
 }

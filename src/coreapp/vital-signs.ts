@@ -6,6 +6,7 @@ import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
 import type { Watch } from './deps.js';
 import { ReasonLog } from './reason-log.js';
+import type { Steering } from '../core/run-view.js';
 import type { RunInHand } from './run-in-hand.js';
 
 /** Once a second: fast enough to hold a run back within two, and a handful of small reads. */
@@ -33,6 +34,7 @@ export class VitalSigns {
   readonly #deps: VitalSignsDeps;
   readonly #skipped: ReadonlySet<SignalName>;
   readonly #reasons: ReasonLog;
+  #steering: { readonly run: string; readonly words: string } | null = null;
   #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
 
   constructor(deps: VitalSignsDeps) {
@@ -115,9 +117,23 @@ export class VitalSigns {
       return this.end();
     }
     hand.progress.reached(view.share);
+    this.#tellSteering(hand, view.steering);
     if (hand.obey(view.steering)) onPaceChanged();
     await this.#shareRate(hand);
     await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
+  }
+
+  /** Whoever steers in a shell has no log of a service: what changed stands in those of the nodes. */
+  #tellSteering({ id: run }: RunInHand, steering: Steering): void {
+    const words = JSON.stringify(steering);
+    const before = this.#steering;
+    if (before?.run === run && before.words === words) return;
+    this.#steering = { run, words };
+    const { pausedBy, maxRate, profile } = steering;
+    // A run begins without any; one that was found with some may have been steered while this node was down.
+    if (before?.run !== run && pausedBy === null && maxRate === null && profile === null) return;
+    const facts = { run, paused_by: pausedBy, max_rows_per_second: maxRate, profile };
+    this.#deps.log.info(facts, 'operators steer the run');
   }
 
   async #shareRate(hand: RunInHand): Promise<void> {

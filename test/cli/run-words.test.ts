@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runLines } from '../../src/cli/run-words.js';
-import { type RunView } from '../../src/core/run-view.js';
+import type { RunView } from '../../src/core/run-view.js';
 import { runShape } from '../../src/wire/run-reply.js';
 import { aRun } from '../webapp/world.js';
 

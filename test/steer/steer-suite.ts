@@ -33,7 +33,12 @@ type Run = {
   };
   readonly nodes: Readonly<Record<string, { readonly reason: Reason | null }>>;
 };
-type Reason = { readonly code: string; readonly signal: string | null; readonly value: unknown };
+type Reason = {
+  readonly code: string;
+  readonly signal: string | null;
+  readonly value: unknown;
+  readonly limit: unknown;
+};
 
 const gcPath = '/v1/services/message/gc';
 const shared = {
@@ -132,10 +137,10 @@ async function inShell(world: SteerWorld, ...args: readonly string[]): Promise<R
 
 export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): void {
   test('a paused run stays paused through kill -9 and a PUT that joins it, and is complete once resumed', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(20_000);
     const { path, env } = await stopFile();
     const first = await world.start(env);
-    const id = await slowRun(first, path, 3_000);
+    const id = await slowRun(first, path, 1_000);
     await waitFor(first, id, 'something to be gone', somethingGone);
     expect(await steer(first, { paused: true })).toMatchObject({
       id,
@@ -159,7 +164,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       20_000,
     );
 
-    const resumed = await steer(again, { paused: false, max_rows_per_second: null });
+    const resumed = await steer(again, { paused: false, max_rows_per_second: null, profile: 'full' });
     expect(resumed.steering.paused_by).toBeNull();
     await expectComplete(world, again, id);
     const lines = [...first.lines, ...again.lines].filter(({ by }) => by === 'admin').map(({ msg }) => msg);
@@ -167,10 +172,10 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
   });
 
   test('a rate limit holds for two nodes together, and the run speeds up when it is lifted', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(20_000);
     const { path, env } = await stopFile();
     const { front, cores } = await cluster(world, env);
-    const limit = 1_500;
+    const limit = 1_000;
     const id = await front.collect();
     await steer(front, { max_rows_per_second: limit });
     await waitFor(front, id, 'both nodes to wait for the file', standsStill('stop_file', 2));
@@ -198,7 +203,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       );
     }
     const limited = await waitFor(front, id, 'the reason', ({ reason }) => reason?.code === 'rate_limited');
-    expect(limited.reason).toMatchObject({ signal: 'max_rows_per_second', value: limit / 2 });
+    expect(limited.reason).toMatchObject({ signal: 'max_rows_per_second', limit: limit / 2 });
     expect(counts.at(-1)?.gone).toBeGreaterThan(0);
 
     await steer(front, { max_rows_per_second: null, profile: 'full' });
@@ -206,13 +211,13 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
   });
 
   test('whoever listens at a Webapp sees the run advance, its reasons, and its end last', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(20_000);
     const { path, env } = await stopFile();
     const { front } = await cluster(world, env);
     const client = await EventClient.open(`${front.url}${gcPath}/events`, `Bearer ${await front.login()}`);
     onTestFinished(() => client.close());
     await client.waitFor('idle', ({ name }) => name === 'idle');
-    const id = await slowRun(front, path, 5_000, 2);
+    const id = await slowRun(front, path, 1_500, 2);
     await client.waitFor('the start', ({ name, data }) => name === 'run.started' && data['id'] === id);
     await client.waitFor('something gone', ({ data }) => Number(data['messages_deleted'] ?? 0) > 0);
     await steer(front, { paused: true });
@@ -220,7 +225,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       const { reason } = data as Partial<Run>;
       return name === 'run.waiting' && reason?.code === 'paused';
     });
-    await steer(front, { paused: false, max_rows_per_second: null });
+    await steer(front, { paused: false, max_rows_per_second: null, profile: 'full' });
     const last = await client.waitFor('the end', ({ name }) => name === 'run.ended', 60_000);
     expect(last.data).toMatchObject({ id, state: 'complete', messages_deleted: world.eligible.size });
     const counts = client.events.flatMap(({ data }) =>
@@ -241,10 +246,10 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
   });
 
   test('a shell steers a cluster under a name of its own, and cancels it for all nodes', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(20_000);
     const { path, env } = await stopFile();
     const { front, cores } = await cluster(world, env);
-    const id = await slowRun(front, path, 2_000, 2);
+    const id = await slowRun(front, path, 1_000, 2);
     await waitFor(front, id, 'something to be gone', somethingGone);
     const paused = await inShell(world, 'pause', '--by', 'night shift');
     expect(paused).toMatchObject({ run: { id, state: 'paused', steering: { paused_by: 'night shift' } } });
@@ -298,10 +303,10 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
   });
 
   test('no batch begins while the stop file is there, and the run goes on when it is removed', async () => {
-    const world = await makeWorld(60_000);
+    const world = await makeWorld(20_000);
     const { path: file, env } = await stopFile();
     const instance = await world.start(env);
-    const id = await slowRun(instance, file, 3_000);
+    const id = await slowRun(instance, file, 1_000);
     await waitFor(instance, id, 'something to be gone', somethingGone);
     await writeFile(file, '');
     const held = await waitFor(instance, id, 'the reason', ({ reason }) => reason?.code === 'stop_file');
@@ -320,7 +325,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       MESSAGE_GC_STOP_FILE: file,
     });
     expect(seen.stdout).toContain(`stopped by the stop file (file ${file})`);
-    await steer(again, { max_rows_per_second: null });
+    await steer(again, { max_rows_per_second: null, profile: 'full' });
     await rm(file);
     await expectComplete(world, again, id);
   });

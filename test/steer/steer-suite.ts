@@ -61,7 +61,7 @@ async function runOf(front: Instance, id: string): Promise<Run> {
 async function waitFor(front: Instance, id: string, what: string, is: (run: Run) => boolean): Promise<Run> {
   let last: Run | null = null;
   try {
-    return await until(what, 60_000, async () => {
+    return await until(what, 120_000, async () => {
       last = await runOf(front, id);
       return is(last) ? last : null;
     });
@@ -226,7 +226,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
       return name === 'run.waiting' && reason?.code === 'paused';
     });
     await steer(front, { paused: false, max_rows_per_second: null, profile: 'full' });
-    const last = await client.waitFor('the end', ({ name }) => name === 'run.ended', 60_000);
+    const last = await client.waitFor('the end', ({ name }) => name === 'run.ended', 120_000);
     expect(last.data).toMatchObject({ id, state: 'complete', messages_deleted: world.eligible.size });
     const counts = client.events.flatMap(({ data }) =>
       data['id'] === id ? [Number(data['messages_deleted'])] : [],
@@ -268,7 +268,7 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
     expect(await inShell(world, 'cancel', '--by', 'night shift')).toMatchObject({
       run: { id, state: 'failed', errors: [{ code: 1014, details: 'Cancelled by night shift' }] },
     });
-    await world.receiver.waitForAccepted(2, 60_000);
+    await world.receiver.waitForAccepted(2, 120_000);
     const told = world.receiver.accepted.map(outcomeOf);
     expect(new Set(told.map(({ node }) => node))).toEqual(new Set(cores.map(({ node }) => node)));
     for (const { status: outcome, errors } of told) {

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { outcomeOf } from '../harness/collection.js';
-import type { Instance, Role } from '../harness/instance.js';
+import { metric, outcomeOf } from '../harness/collection.js';
+import type { Instance, LogLine, Role } from '../harness/instance.js';
 import type { Keys, Oracle } from '../harness/oracle.js';
 import { type Environment, runCommand } from '../harness/processes.js';
 import type { Receiver } from '../harness/receiver.js';
@@ -254,6 +254,11 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
     const paused = await inShell(world, 'pause', '--by', 'night shift');
     expect(paused).toMatchObject({ run: { id, state: 'paused', steering: { paused_by: 'night shift' } } });
     await waitFor(front, id, 'both nodes to stand still', standsStill('paused', 2));
+    for (const core of cores) {
+      const isTold = ({ msg, paused_by: by }: LogLine): boolean =>
+        msg === 'operators steer the run' && by === 'night shift';
+      await core.waitForLine('who paused the run', isTold, 20_000);
+    }
     expect(await inShell(world, 'rate', '400', '--profile', 'balanced')).toMatchObject({
       run: { steering: { paused_by: 'night shift', max_rows_per_second: 400, profile: 'balanced' } },
     });
@@ -317,6 +322,12 @@ export function steerSuite(makeWorld: (rows: number) => Promise<SteerWorld>): vo
     const again = await world.restart(instance);
     await again.waitForLine('that the file is there', ({ file: named }) => named === file, 20_000);
     await waitFor(again, id, 'the reason', standsStill('stop_file', 1));
+    await until(
+      'the meter of the reason',
+      20_000,
+      async () => (await metric(again, 'message_gc_reason{code="stop_file"}')) === 1,
+    );
+    expect(await metric(again, 'message_gc_duty')).toBe(0);
     expect(await world.oracle.messages()).toBe(left);
     expect(left).toBeGreaterThan(world.before.size - world.eligible.size);
     const seen = await runCommand(['status'], {

@@ -121,6 +121,7 @@ export async function collect(url, policy, { duty = 1, workers }) {
         swept() {},
         deleted() {},
         gaveUp() {},
+        paced() {},
         ended: (_run, outcome) => finish(outcome),
       },
       onDisplaced: () => finish('displaced'),

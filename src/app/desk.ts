@@ -1,8 +1,10 @@
 import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
 import type { ForetoldRun } from '../core/dry-run.js';
-import type { Store } from '../core/ports.js';
+import type { SteerChange, Store } from '../core/ports.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
+import { steerRun } from '../coreapp/steer-run.js';
+import type { Log } from '../kit/log.js';
 import type { DeskAnswer, DeskHealth, RunDesk, StartAsked } from '../webapp/deps.js';
 import { dryRunOf } from './dry-run.js';
 import type { StoreKeeper } from './store-keeper.js';
@@ -16,6 +18,7 @@ export class RunDeskOf implements RunDesk {
   readonly #policy: Policy;
   readonly #pace: Pace;
   readonly #workshop: Pick<Workshop, 'coreapp'>;
+  readonly #log: Log;
 
   constructor(
     keeper: StoreKeeper,
@@ -23,12 +26,14 @@ export class RunDeskOf implements RunDesk {
     policy: Policy,
     pace: Pace,
     workshop: Pick<Workshop, 'coreapp'>,
+    log: Log,
   ) {
     this.#keeper = keeper;
     this.#store = store;
     this.#policy = policy;
     this.#pace = pace;
     this.#workshop = workshop;
+    this.#log = log;
   }
 
   async start({ requestId, by, confirmed }: StartAsked): Promise<DeskAnswer> {
@@ -49,6 +54,11 @@ export class RunDeskOf implements RunDesk {
     if (this.#workshop.coreapp === null) throw this.#keeper.trouble;
     const runId = await this.#workshop.coreapp.cancel(by);
     return runId === null ? null : this.#store.ledger.run(runId);
+  }
+
+  async steer(change: SteerChange, by: string): Promise<RunView | null> {
+    if (this.#workshop.coreapp === null) throw this.#keeper.trouble;
+    return steerRun(this.#store.ledger, change, by, this.#log);
   }
 
   nodes(): null {

@@ -2,10 +2,11 @@ import { StoreError } from '../core/errors.js';
 import type { Pace } from '../core/pace.js';
 import { type Policy, policyHash } from '../core/policy.js';
 import type { ForetoldRun } from '../core/dry-run.js';
-import type { KnownNode, RenderCallback, Store } from '../core/ports.js';
+import type { KnownNode, RenderCallback, SteerChange, Store } from '../core/ports.js';
 import type { RunView } from '../core/run-view.js';
 import { cancelRun } from '../coreapp/cancel-run.js';
 import { firstRunBrake } from '../coreapp/first-run-brake.js';
+import { steerRun } from '../coreapp/steer-run.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { within } from '../webapp/deadline.js';
@@ -90,6 +91,12 @@ export class FanOutDesk implements RunDesk {
     if (cancelled === null) return null;
     if (cancelled.ended) log.info({ run: cancelled.runId, by, outcome: 'failed' }, 'the run was cancelled');
     return store.ledger.run(cancelled.runId);
+  }
+
+  async steer(change: SteerChange, by: string): Promise<RunView | null> {
+    const { keeper, store, log } = this.#deps;
+    if (keeper.facts === null) throw keeper.trouble;
+    return steerRun(store.ledger, change, by, log);
   }
 
   async nodes(): Promise<readonly NodeHealth[]> {

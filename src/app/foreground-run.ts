@@ -13,6 +13,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { gatesOf } from './gates.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { prepareOrRefuse } from './store-keeper.js';
@@ -63,10 +64,12 @@ export async function runInForeground(
   });
   const bell = new Bell();
   const stopping = new AbortController();
+  const timetable = new Timetable({ store, clock: systemClock, log });
+  const gates = gatesOf(config, log, options.ignoreWindows ? [] : [timetable.gate]);
   try {
     const facts = await prepareOrRefuse(store, config, true);
+    await gates.open();
     const meters = createMeters('000000000000');
-    const timetable = new Timetable({ store, clock: systemClock, log });
     await timetable.refresh();
     let isDisplaced = false;
     const coreapp = new Coreapp({
@@ -77,7 +80,7 @@ export async function runInForeground(
       policy: policyOf(config),
       pace,
       choices: config.signalChoices,
-      gates: options.ignoreWindows ? [] : [timetable.gate],
+      gates: gates.list,
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -134,6 +137,7 @@ export async function runInForeground(
       await Promise.all([coreapp.stop(), keeping]);
     }
   } finally {
+    await gates.close();
     await store.close();
   }
 }

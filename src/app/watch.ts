@@ -7,6 +7,7 @@ export function watchFor(meters: Meters, onEnded: (runId: string) => void): Watc
     swept: (batch) => meters.swept({ durationMs: batch.ms, lockedMs: batch.lockedMs }),
     deleted: (messages, dependents) => meters.deleted(messages, dependents),
     gaveUp: (result) => meters.batchWithout(result),
+    paced: (now) => meters.paced(now),
     ended(runId, outcome) {
       meters.runEnded(outcome);
       onEnded(runId);

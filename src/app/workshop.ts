@@ -12,6 +12,7 @@ import { Dispatcher } from '../webhooks/dispatcher.js';
 import { createSender } from '../webhooks/sender.js';
 import { renderCallback } from '../wire/callback-body.js';
 import { packageVersion } from '../wire/package-version.js';
+import { type Gates, gatesOf } from './gates.js';
 import { intervalsOf } from './intervals.js';
 import { policyOf } from './policy.js';
 import { Scheduler } from './scheduler.js';
@@ -36,6 +37,7 @@ export class Workshop {
   readonly #dispatcher: Dispatcher;
   readonly #timetable: Timetable;
   readonly #stopping = new AbortController();
+  readonly #gates: Gates;
   #scheduling: Promise<void> = Promise.resolve();
   #coreapp: Coreapp | null = null;
 
@@ -43,6 +45,7 @@ export class Workshop {
     this.#deps = deps;
     const { config, store, meters, log } = deps;
     this.#timetable = new Timetable({ store, clock: systemClock, log });
+    this.#gates = gatesOf(config, log, [this.#timetable.gate]);
     this.#dispatcher = new Dispatcher({
       outbox: store.outbox,
       settings: () => store.home.settings(),
@@ -77,6 +80,7 @@ export class Workshop {
     const policy = policyOf(config);
     // Before anybody works: until then every window seems open.
     await this.#timetable.refresh();
+    await this.#gates.open();
     const coreapp = new Coreapp({
       store,
       engine,
@@ -85,7 +89,7 @@ export class Workshop {
       policy,
       pace: paceOf(config),
       choices: config.signalChoices,
-      gates: [this.#timetable.gate],
+      gates: this.#gates.list,
       intervals: intervalsOf(store.home),
       renderCallback,
       summary: config.summaryCallback,
@@ -122,6 +126,7 @@ export class Workshop {
     this.#stopping.abort();
     await this.#scheduling;
     await this.#coreapp?.stop();
+    await this.#gates.close();
   }
 
   async stopPost(): Promise<void> {

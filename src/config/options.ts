@@ -141,6 +141,11 @@ export const options = {
     says: 'Replicas of a MariaDB or MySQL server whose lag is watched: their addresses as in `DATABASE_URL`, with spaces between. PostgreSQL tells of its own.',
     secret: true,
   },
+  stopFile: {
+    env: 'MESSAGE_GC_STOP_FILE',
+    default: 'message-gc.stop',
+    says: 'While this file exists, no process that sees it begins a batch; looked at once a second. A relative path begins at the working directory of the process.',
+  },
   databaseCores: {
     env: 'MESSAGE_GC_DATABASE_CORES',
     default: null,

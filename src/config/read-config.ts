@@ -30,6 +30,7 @@ export type Config = StoreConfig & {
   readonly signalChoices: SignalChoices;
   readonly signalSources: SignalSources;
   readonly summaryCallback: boolean;
+  readonly stopFile: string;
   /** Never null with the roles webapp and coreapp. */
   readonly clusterSecret: string | null;
 };
@@ -127,6 +128,7 @@ export function readConfig(
       replicas: replicas(given('replicas') ?? '', store.database, problems),
     },
     summaryCallback: text('summaryCallback') === '1',
+    stopFile: text('stopFile'),
   };
   if (problems.length > 0) {
     throw new Refusal(

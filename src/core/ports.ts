@@ -46,12 +46,7 @@ export interface Ledger {
   /** T10: ends the run; false when another ended it, or (complete) when work is still open. */
   end(runId: string, ending: Ending): Promise<boolean>;
   /** T11: null when no run is active. */
-  steer(change: {
-    readonly paused?: boolean;
-    readonly maxRate?: number | null;
-    readonly profile?: PaceName | null;
-    readonly by: string;
-  }): Promise<string | null>;
+  steer(change: SteerChange & { readonly by: string }): Promise<string | null>;
   /** Keeps what the node says of its part in a run, for `run` and `runs`, as long as it is fresh. */
   tell(node: NodeIdentity, runId: string, live: NodeLive): Promise<void>;
   /** Whether a run under this mapping, whatever its retention, has ever ended with something deleted. */
@@ -73,6 +68,16 @@ export interface Ledger {
   /** T13: removes old runs and delivered callbacks, at most `limit` rows a call; returns how many. */
   forget(olderThanDays: number, limit: number): Promise<number>;
 }
+
+/** What is absent stays as it is; null lifts the limit, or gives each node its own profile back. */
+export type SteerChange = {
+  readonly paused?: boolean;
+  /** Messages a second for all nodes together, a whole number from 1 to `highestRate`. */
+  readonly maxRate?: number | null;
+  readonly profile?: PaceName | null;
+};
+/** What the ledger's column takes. */
+export const highestRate = 2_147_483_647;
 
 /** 16 hex that are the same for every node of a cluster (core/cluster.ts); `storeId`: 32 hex, made with the ledger. */
 export type FingerprintOf = (storeId: string) => string;

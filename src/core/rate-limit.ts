@@ -14,8 +14,11 @@ export interface RateLimit {
    * earlier, the limit may have changed).
    */
   waitMs(n: number): number;
-  /** Tokens that a batch took and did not use, because it found fewer victims than it walked keys. */
-  giveBack(n: number): void;
+  /**
+   * A batch took tokens for what it meant to walk and used others: it found fewer victims than keys, or more than one
+   * in each block. The difference is given back, or owed.
+   */
+  settle(taken: number, used: number): void;
   /** Messages a second; null lifts the limit. Acts at the next question. */
   setLimit(limit: number | null): void;
   readonly limit: number | null;
@@ -44,8 +47,10 @@ export function createRateLimit(clock: Clock, initial: number | null): RateLimit
       tokens -= n;
       return 0;
     },
-    giveBack(n) {
-      if (limit !== null && n > 0) tokens = Math.min(burstOf(limit), tokens + n);
+    settle(taken, used) {
+      if (limit === null) return;
+      fill();
+      tokens = Math.min(burstOf(limit), tokens + taken - used);
     },
     setLimit(next) {
       if (next === limit) return;

@@ -26,3 +26,24 @@ export type Reason = {
   /** ISO 8601. */
   readonly since: string;
 };
+
+/** What a reason means for whoever waits for the end of the run. */
+export type ReasonKind = 'held_back' | 'slowed' | 'going_on';
+
+const heldBack: ReadonlySet<ReasonCode> = new Set([
+  'stopped',
+  'signal_lost',
+  'stop_file',
+  'outside_window',
+  'rows_locked',
+  'database_unreachable',
+  'retrying',
+  'paused',
+  'other_policy',
+]);
+
+/** `held_back`: nothing moves until something else happens. Resting and looking are work. */
+export function reasonKind(code: ReasonCode): ReasonKind {
+  if (heldBack.has(code)) return 'held_back';
+  return code === 'slowed' || code === 'rate_limited' ? 'slowed' : 'going_on';
+}

@@ -239,5 +239,6 @@ function watchOf({ watch }: CoreappDeps): CoreappDeps['watch'] {
     deleted: (messages, dependents) => watch.deleted(messages, dependents),
     gaveUp: (result) => watch.gaveUp(result),
     ended: (runId, outcome) => watch.ended(runId, outcome),
+    paced: (now) => watch.paced(now),
   };
 }

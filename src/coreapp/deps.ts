@@ -3,6 +3,7 @@ import type { Pace } from '../core/pace.js';
 import type { Policy } from '../core/policy.js';
 import type { BatchAnswer, EngineFacts, NodeIdentity, RenderCallback, Store } from '../core/ports.js';
 import type { DependentCounts, Outcome, RunForm } from '../core/run.js';
+import type { NodeLive } from '../core/run-view.js';
 import type { SignalChoices } from '../core/signals.js';
 import type { Clock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
@@ -44,4 +45,9 @@ export interface Watch {
     result: Exclude<BatchAnswer['kind'], 'swept'> | 'conflict' | 'slow' | 'unreachable' | 'failed',
   ): void;
   ended(runId: string, outcome: Outcome): void;
+  /** Once a second while a run is in hand: what this node says of it. Null: none is any more. */
+  paced(now: NodePace | null): void;
 }
+
+/** `duty`: the share of its time that a worker spends in batches now, 0 to 1. */
+export type NodePace = Pick<NodeLive, 'reason' | 'signals'> & { readonly duty: number };

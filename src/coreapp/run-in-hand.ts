@@ -7,7 +7,7 @@ import { createPressure, type Pressure } from '../core/pressure.js';
 import { createProgress, type Progress } from '../core/progress.js';
 import { createRateLimit, type RateLimit } from '../core/rate-limit.js';
 import type { Run, Walk } from '../core/run.js';
-import type { Reason } from '../core/reason.js';
+import { type Reason, reasonKind } from '../core/reason.js';
 import type { LiveProgress, NodeLive } from '../core/run-view.js';
 import type { SignalChoices } from '../core/signals.js';
 import type { Clock } from '../kit/clock.js';
@@ -133,9 +133,19 @@ export class RunInHand {
   get live(): LiveProgress {
     return {
       rowsPerSecond: this.progress.rowsPerSecond,
-      etaSeconds: this.progress.etaSeconds,
+      // While it stands still nobody can say when it goes on.
+      etaSeconds: this.#isHeldBack ? null : this.progress.etaSeconds,
       reason: this.#reason,
     };
+  }
+
+  /** The share of its time that a worker spends in batches: the profile's, and of that what the signals leave. */
+  get duty(): number {
+    return this.#isHeldBack ? 0 : this.#pace.duty * this.pressure.now.duty;
+  }
+
+  get #isHeldBack(): boolean {
+    return reasonKind(this.#reason.code) === 'held_back';
   }
 
   get told(): NodeLive {

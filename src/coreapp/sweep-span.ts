@@ -64,7 +64,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      hand.rate.giveBack(tokens);
+      hand.rate.settle(tokens, 0);
       failures += 1;
       const isGivenUp = await afterFailure(work, error, failures);
       if (isGivenUp) return;
@@ -74,8 +74,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;
-    // Before anything changes the size: what was not deleted was not spent.
-    hand.rate.giveBack(tokens - (answer.kind === 'swept' ? answer.deleted : 0));
+    // Before anything changes the size. Units walked are no messages: a block holds many, a stretch of keys may hold none.
+    hand.rate.settle(tokens, answer.kind === 'swept' ? answer.deleted : 0);
     switch (answer.kind) {
       case 'swept':
         break;
@@ -165,7 +165,13 @@ async function standStill({ deps, hand, signal }: SpanWork): Promise<'go on' | '
 async function mayBegin({ hand, signal }: SpanWork, size: number): Promise<boolean> {
   const waitMs = hand.rate.waitMs(size);
   if (waitMs <= 0) return true;
-  hand.because('rate_limited', 'max_rows_per_second', hand.rate.limit, hand.rate.limit);
+  const { limit } = hand.rate;
+  hand.because(
+    'rate_limited',
+    'max_rows_per_second',
+    Math.round(hand.progress.rowsPerSecond),
+    limit === null ? null : Number(limit.toPrecision(4)),
+  );
   await sleep(Math.min(waitMs, 1_000), signal);
   return false;
 }

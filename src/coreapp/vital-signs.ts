@@ -4,6 +4,9 @@ import type { SignalChoices, SignalName, SignalWatch } from '../core/signals.js'
 import type { Policy } from '../core/policy.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
+import type { Watch } from './deps.js';
+import { ReasonLog } from './reason-log.js';
+import type { Steering } from '../core/run-view.js';
 import type { RunInHand } from './run-in-hand.js';
 
 /** Once a second: fast enough to hold a run back within two, and a handful of small reads. */
@@ -15,6 +18,7 @@ export type VitalSignsDeps = {
   readonly policy: Policy;
   readonly choices: SignalChoices;
   readonly log: Log;
+  readonly watch: Pick<Watch, 'paced'>;
   /** Nodes whose last heartbeat is younger than this live. */
   readonly liveMs: () => number;
   /** The pace is another one: workers that were not needed may be. */
@@ -29,10 +33,13 @@ export type VitalSignsDeps = {
 export class VitalSigns {
   readonly #deps: VitalSignsDeps;
   readonly #skipped: ReadonlySet<SignalName>;
+  readonly #reasons: ReasonLog;
+  #steering: { readonly run: string; readonly words: string } | null = null;
   #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
 
   constructor(deps: VitalSignsDeps) {
     this.#deps = deps;
+    this.#reasons = new ReasonLog(deps.log);
     this.#skipped = new Set(
       Object.entries(deps.choices)
         .filter(([, choice]) => choice.off === true)
@@ -45,6 +52,8 @@ export class VitalSigns {
     if (this.#watch?.run === hand.id) return;
     await this.end();
     const { store, policy, log } = this.#deps;
+    // Before the first batch: a node that takes itself for the only one begins with the whole second's worth.
+    await this.#shareRate(hand);
     const signals = await store.signals.watch(policy, this.#skipped);
     this.#watch = { run: hand.id, signals };
     hand.pressure.begin(signals.probes);
@@ -69,12 +78,14 @@ export class VitalSigns {
       await sleep(everyMs, signal);
       const hand = inHand();
       if (hand === null || signal.aborted) continue;
+      this.#tell(hand);
       await Promise.all([this.#sample(hand), this.#look(hand, dropped)]);
     }
     await this.end();
   }
 
   async end(): Promise<void> {
+    this.#deps.watch.paced(null);
     const watch = this.#watch;
     this.#watch = null;
     await watch?.signals.close();
@@ -89,9 +100,16 @@ export class VitalSigns {
     }
   }
 
+  /** What it knows by itself, so that it is told also while the database is away. */
+  #tell(hand: RunInHand): void {
+    const { reason, signals } = hand.told;
+    this.#reasons.look(hand.id, reason);
+    this.#deps.watch.paced({ reason, signals, duty: hand.duty });
+  }
+
   /** What operators have set, who shares the rate, and how far the run is. Nothing waits for it. */
   async #look(hand: RunInHand, dropped: (hand: RunInHand) => void): Promise<void> {
-    const { store, node, liveMs, onPaceChanged } = this.#deps;
+    const { store, node, onPaceChanged } = this.#deps;
     const view = await store.ledger.run(hand.id).catch(() => null);
     if (view === null) return;
     if (view.endedAt !== null) {
@@ -99,9 +117,27 @@ export class VitalSigns {
       return this.end();
     }
     hand.progress.reached(view.share);
+    this.#tellSteering(hand, view.steering);
     if (hand.obey(view.steering)) onPaceChanged();
-    const nodes = await store.ledger.nodes(liveMs()).catch(() => null);
-    if (nodes !== null) hand.shareRate(nodes.length);
+    await this.#shareRate(hand);
     await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
+  }
+
+  /** Whoever steers in a shell has no log of a service: what changed stands in those of the nodes. */
+  #tellSteering({ id: run }: RunInHand, steering: Steering): void {
+    const words = JSON.stringify(steering);
+    const before = this.#steering;
+    if (before?.run === run && before.words === words) return;
+    this.#steering = { run, words };
+    const { pausedBy, maxRate, profile } = steering;
+    // A run begins without any; one that was found with some may have been steered while this node was down.
+    if (before?.run !== run && pausedBy === null && maxRate === null && profile === null) return;
+    const facts = { run, paused_by: pausedBy, max_rows_per_second: maxRate, profile };
+    this.#deps.log.info(facts, 'operators steer the run');
+  }
+
+  async #shareRate(hand: RunInHand): Promise<void> {
+    const nodes = await this.#deps.store.ledger.nodes(this.#deps.liveMs()).catch(() => null);
+    if (nodes !== null) hand.shareRate(nodes.length);
   }
 }

@@ -126,7 +126,8 @@ async function watchBegun(place: Workplace, hand: RunInHand): Promise<void> {
   place.watching.current ??= place.beginWatch(hand).finally(() => {
     place.watching.current = null;
   });
-  if (hand.pace.duty < 1) return place.watching.current;
+  // Who shares a rate limit is learnt there, too.
+  if (hand.pace.duty < 1 || hand.rate.limit !== null) return place.watching.current;
   place.watching.current.catch(() => undefined);
 }
 

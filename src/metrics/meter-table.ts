@@ -80,6 +80,26 @@ export const meterTable = {
     labels: [],
     help: 'Messages that runs can delete in a day, in the hours that windows allow; absent while unknown',
   },
+  message_gc_reason: {
+    type: 'gauge',
+    labels: ['code'],
+    help: '1 for the reason why the run goes here as it goes; no series while no run is in hand',
+  },
+  message_gc_duty: {
+    type: 'gauge',
+    labels: [],
+    help: 'Share of its time that a worker of this process spends in batches now, 0 to 1',
+  },
+  message_gc_signal_value: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'What a signal of the health of the database says now, in its own unit',
+  },
+  message_gc_signal_load: {
+    type: 'gauge',
+    labels: ['signal'],
+    help: 'Value of a signal divided by its limit; from 1 on it asks for less work',
+  },
   message_gc_database_reachable: {
     type: 'gauge',
     labels: [],

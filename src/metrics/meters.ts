@@ -3,6 +3,8 @@
  * Callers say what happened in the words of the product; names and labels of meters stay in this room.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { SignalView } from '../core/pressure.js';
+import type { Reason } from '../core/reason.js';
 import { type Clock, systemClock } from '../kit/clock.js';
 import { type MeterName, meterTable } from './meter-table.js';
 
@@ -28,10 +30,18 @@ export interface Meters {
   /** Null: unknown, and no sample is shown. */
   keepUp(figures: { readonly eligiblePerDay: number | null; readonly capacityPerDay: number | null }): void;
   databaseReachable(reachable: boolean): void;
+  /** How the run in hand goes; null: none is in hand. */
+  paced(now: Paced | null): void;
   /** Prometheus text, version 0.0.4. */
   text(): Promise<{ readonly contentType: string; readonly body: string }>;
   readings(): Promise<readonly Reading[]>;
 }
+
+export type Paced = {
+  readonly duty: number;
+  readonly reason: Pick<Reason, 'code'>;
+  readonly signals: readonly Pick<SignalView, 'signal' | 'value' | 'limit'>[];
+};
 
 export type Reading = {
   readonly name: string;
@@ -83,6 +93,10 @@ export function createMeters(node: string, clock: Clock = systemClock): Meters {
   // A gauge begins at 0, which would be a claim here.
   eligible.remove();
   capacity.remove();
+  const reason = gauge('message_gc_reason');
+  const duty = gauge('message_gc_duty');
+  const signalValue = gauge('message_gc_signal_value');
+  const signalLoad = gauge('message_gc_signal_load');
 
   return {
     request({ method, status, errorCode, durationMs }) {
@@ -115,6 +129,18 @@ export function createMeters(node: string, clock: Clock = systemClock): Meters {
       }
     },
     databaseReachable: (is) => reachable.set(is ? 1 : 0),
+    paced(now) {
+      // A figure that nobody renews any more would be read as that of this moment.
+      for (const one of [reason, signalValue, signalLoad]) one.reset();
+      duty.set(now?.duty ?? 0);
+      if (now === null) return;
+      reason.set({ code: now.reason.code }, 1);
+      for (const { signal, value, limit } of now.signals) {
+        if (value === null) continue;
+        signalValue.set({ signal }, value);
+        if (limit !== null && limit > 0) signalLoad.set({ signal }, value / limit);
+      }
+    },
     async text() {
       return { contentType: registry.contentType, body: await registry.metrics() };
     },

@@ -3,7 +3,7 @@
  * or a worker.
  */
 import type { ForetoldRun } from '../core/dry-run.js';
-import type { Home, Ledger, Outbox, StartAnswer } from '../core/ports.js';
+import type { Home, Ledger, Outbox, StartAnswer, SteerChange } from '../core/ports.js';
 import type { Outlook } from '../core/outlook.js';
 import type { LiveProgress, RunView } from '../core/run-view.js';
 import type { ApplicationSettings } from '../core/settings.js';
@@ -65,6 +65,8 @@ export interface RunDesk {
   progress(runId: string): LiveProgress | null;
   /** Ends the active run as failed, "Cancelled by …"; null when none is active. */
   cancel(by: string): Promise<RunView | null>;
+  /** Pause, rate limit, profile of the active run; null when none is active. */
+  steer(change: SteerChange, by: string): Promise<RunView | null>;
   /** The Coreapps of a cluster; null for a single instance. Throws StoreError when the database is not reachable. */
   nodes(): Promise<readonly NodeHealth[]> | null;
   /** The Coreapps as they were last seen, all of them disconnected; for when the database is away. Null as above. */

@@ -9,6 +9,7 @@ import { bodyLimit, headerLimit, replyToBrokenRequest, replyWithError } from './
 import { Guard, type Visitor } from './guard.js';
 import { readJsonBodies } from './json-body.js';
 import { methodLabel, type Route } from './route.js';
+import { eventRoutes, newRunFeed } from './routes/events.js';
 import { gcRoutes } from './routes/gc.js';
 import { healthRoutes } from './routes/health.js';
 import { metricsRoutes } from './routes/metrics.js';
@@ -57,8 +58,10 @@ export async function createWebapp(deps: WebappDeps): Promise<Webapp> {
   });
   const tokens = new Tokens(deps.home, deps.clock, deps.settings.jwtKey);
   const guard = new Guard(tokens, deps.home, deps.clock, deps.settings.allowUsers);
+  const feed = newRunFeed(deps);
   const routes: readonly Route[] = [
     ...gcRoutes(deps),
+    ...eventRoutes(deps, feed, guard),
     ...userRoutes(deps, tokens, guard),
     ...settingsRoutes(deps),
     ...healthRoutes(deps),
@@ -72,7 +75,11 @@ export async function createWebapp(deps: WebappDeps): Promise<Webapp> {
     throw unknown(request);
   });
   for (const route of routes) addRoute(app, guard, route);
-  app.addHook('preClose', () => inHand.drained(drainMs));
+  app.addHook('preClose', () => {
+    // Streams have no end of their own: it is given to them, or each stop would wait for them in vain.
+    feed.close();
+    return inHand.drained(drainMs);
+  });
   await app.ready();
 
   let closing: Promise<void> | null = null;

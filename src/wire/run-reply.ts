@@ -4,7 +4,7 @@
  */
 import type { CallbackState } from '../core/ports.js';
 import type { SignalView } from '../core/pressure.js';
-import type { Reason, ReasonCode } from '../core/reason.js';
+import { type Reason, reasonKind } from '../core/reason.js';
 import type { LiveProgress, NodeView, RunError, RunView } from '../core/run-view.js';
 import { wholeRun } from '../core/whole-run.js';
 import type { KeepUp } from '../core/keep-up.js';
@@ -164,22 +164,11 @@ function averageSpeed({ startedAt, endedAt, messagesDeleted }: RunView): number 
   return Math.round((messagesDeleted * 1_000) / ms);
 }
 
-/** Reasons under which nothing moves until something else happens; resting and looking are work. */
-const waitingReasons: ReadonlySet<ReasonCode> = new Set([
-  'rows_locked',
-  'database_unreachable',
-  'retrying',
-  'other_policy',
-  'stopped',
-  'signal_lost',
-  'stop_file',
-  'outside_window',
-]);
-
 function stateOf(view: RunView, live: LiveProgress | null): RunShape['state'] {
   if (view.state !== 'requested' && view.state !== 'running') return view.state;
   // A run that is not planned yet runs for its clients: reason `starting` tells the difference.
-  return live !== null && waitingReasons.has(live.reason.code) ? 'waiting' : 'running';
+  if (live === null || live.reason.code === 'paused') return 'running';
+  return reasonKind(live.reason.code) === 'held_back' ? 'waiting' : 'running';
 }
 
 function callbackShape(callback: CallbackState): CallbackShape {

@@ -37,11 +37,21 @@ describe('rate limit', () => {
   it('takes back what a batch did not use', () => {
     const limit = createRateLimit(createHandClock(), 100);
     expect(limit.waitMs(100)).toBe(0);
-    limit.giveBack(40);
+    limit.settle(100, 60);
     expect(limit.waitMs(40)).toBe(0);
-    limit.giveBack(1e9);
+    limit.settle(1e9, 0);
     expect(limit.waitMs(100)).toBe(0);
     expect(limit.waitMs(1)).toBeGreaterThan(0);
+  });
+
+  it('has a batch that used more than it took pay for it: ten blocks may hold a thousand messages', () => {
+    const clock = createHandClock();
+    const limit = createRateLimit(clock, 100);
+    expect(limit.waitMs(10)).toBe(0);
+    limit.settle(10, 1_000);
+    expect(limit.waitMs(10)).toBeCloseTo(9_100);
+    clock.advance(9_100);
+    expect(limit.waitMs(10)).toBe(0);
   });
 
   it('obeys a changed limit at the next question', () => {

@@ -90,6 +90,7 @@ export async function workshop(options: Options): Promise<Workshop> {
         for (const count of Object.values(dependents)) counted.dependents += count;
       },
       gaveUp: (result) => gaveUp.push(result),
+      paced: () => undefined,
       ended: (runId) => tell(runId),
     },
     onDisplaced: () => undefined,

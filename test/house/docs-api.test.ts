@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { reasonCodes } from '../../src/core/reason.js';
 import { renderCallback } from '../../src/wire/callback-body.js';
+import { runEventNames } from '../../src/wire/run-events.js';
 import { errorCodes } from '../../src/wire/error-envelope.js';
 import { keyFaults, madeByCode } from './docs-examples.js';
 import { factsOfSources, found, sorted, textOfSources } from './docs-facts.js';
@@ -28,6 +29,11 @@ describe('the page of the API', () => {
   it('explains every reason', () => {
     const table = api.split('| reason | meaning |')[1]?.split('\n\n')[0] ?? '';
     expect(sorted(firstCells(table))).toEqual(sorted(reasonCodes));
+  });
+
+  it('names every event', () => {
+    const table = api.split('| event | when |')[1]?.split('\n\n')[0] ?? '';
+    expect(sorted(firstCells(table))).toEqual(sorted(runEventNames));
   });
 
   it('shows bodies with the keys of those that the code makes, and one of each kind', () => {

@@ -45,6 +45,7 @@ describe('the page of the commands', () => {
     const given = found(
       ['checks/', 'postgres/checks/', 'mysql/checks/']
         .map((folder) => textOfSources(`src/storage/${folder}`))
+        .concat(textOfSources('src/app/stop-file.ts'))
         .join('\n'),
       /\b(?:check(?:: | = )|ok\(\s*)([^;,]+)/g,
     );

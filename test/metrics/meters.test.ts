@@ -66,6 +66,29 @@ describe('the meters', () => {
     expect(body).toContain('message_gc_callbacks_total{result="refused"} 1\n');
     expect(body).toContain('message_gc_runs_total{outcome="complete"} 1\n');
   });
+
+  it('show how the run in hand goes, one reason at a time, and nothing of a run that is over', async () => {
+    const meters = createMeters(node);
+    const signals = [
+      { signal: 'canary', value: 5, limit: 10 },
+      { signal: 'replica_lag', value: null, limit: 5 },
+      { signal: 'disk_used', value: 0.5, limit: null },
+    ] as const;
+    meters.paced({ duty: 0.5, reason: { code: 'resting' }, signals });
+    meters.paced({ duty: 0.25, reason: { code: 'slowed' }, signals });
+    const { body } = await meters.text();
+    expect(body).toContain('message_gc_duty 0.25\n');
+    expect(body.match(/^message_gc_reason\{.*$/gm)).toEqual(['message_gc_reason{code="slowed"} 1']);
+    expect(body.match(/^message_gc_signal_.*\{.*$/gm)).toEqual([
+      'message_gc_signal_value{signal="canary"} 5',
+      'message_gc_signal_value{signal="disk_used"} 0.5',
+      'message_gc_signal_load{signal="canary"} 0.5',
+    ]);
+    meters.paced(null);
+    const { body: after } = await meters.text();
+    expect(after).toContain('message_gc_duty 0\n');
+    expect(after).not.toMatch(/^message_gc_(?:reason|signal_value|signal_load)\{/m);
+  });
 });
 
 describe('the figures of keeping up', () => {

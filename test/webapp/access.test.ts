@@ -14,6 +14,7 @@ describe('a door', () => {
     ['PUT', gc],
     ['GET', gc],
     ['DELETE', gc],
+    ['PATCH', gc],
     ['GET', `${gc}/${'a'.repeat(32)}`],
     ['POST', '/v1/users/logout'],
     ['GET', '/v1/settings/application'],
@@ -21,6 +22,7 @@ describe('a door', () => {
     ['DELETE', '/v1/settings/application'],
     ['GET', '/v1/health'],
     ['GET', '/metrics'],
+    ['GET', `${gc}/events`],
     ['HEAD', gc],
     ['PUT', `${gc}/`],
   ] as const)('%s %s is closed without a token', async (method, url) => {
@@ -194,6 +196,7 @@ describe('while the database cannot be reached', () => {
     for (const [method, url] of [
       ['GET', gc],
       ['DELETE', gc],
+      ['PATCH', gc],
       ['GET', '/v1/settings/application'],
       ['GET', '/metrics'],
       ['POST', '/v1/users/logout'],

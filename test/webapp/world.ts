@@ -1,7 +1,7 @@
 /** A Webapp among tiny stand-ins for its neighbours, kept in memory; each test builds its own. */
 import { StoreError } from '../../src/core/errors.js';
 import type { ForetoldRun } from '../../src/core/dry-run.js';
-import type { CallbackState, Home, StartAnswer, User } from '../../src/core/ports.js';
+import type { CallbackState, Home, StartAnswer, SteerChange, User } from '../../src/core/ports.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import type { Outlook } from '../../src/core/outlook.js';
 import { defaultSchedule } from '../../src/core/schedule.js';
@@ -95,6 +95,7 @@ export class World {
   start: () => Promise<StartAnswer | Braked> = () => Promise.resolve({ runId, joined: false });
   dryRun: () => Promise<ForetoldRun> = () => Promise.resolve(aDryRun);
   cancel: (by: string) => Promise<RunView | null> = () => Promise.resolve(null);
+  steer: (change: SteerChange, by: string) => Promise<RunView | null> = () => Promise.resolve(null);
   readonly meters = createMeters('9dfe77618dba');
 
   readonly home: Home = {
@@ -129,6 +130,7 @@ export class World {
     },
     progress: () => this.live,
     cancel: (by) => this.cancel(by),
+    steer: (change, by) => this.steer(change, by),
     nodes: () => this.nodes,
     nodesLastSeen: () => this.nodesLastSeen,
     health: () => this.health,

@@ -12,7 +12,7 @@ export async function singleRole(base: Base): Promise<ServedRole> {
   const { config, store, keeper } = base;
   const name = nodeName(config.host, config.control.port, config.nodeId);
   const workshop = new Workshop({ ...base, form: 'single' });
-  const desk = new RunDeskOf(keeper, store, policyOf(config), paceOf(config), workshop);
+  const desk = new RunDeskOf(keeper, store, policyOf(config), paceOf(config), workshop, base.log);
   const front = await createFront({ ...base, desk, settingsChanged: () => workshop.settingsChanged() });
   return {
     secure: () => secureDoor(config, store),

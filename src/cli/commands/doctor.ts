@@ -6,6 +6,7 @@ import type { Finding } from '../../core/ports.js';
 import { silentLog } from '../../kit/log.js';
 import { openStore } from '../../storage/open-store.js';
 import { prepareOrRefuse } from '../../app/store-keeper.js';
+import { stopFileFinding } from '../../app/stop-file.js';
 import { policyOf } from '../../app/policy.js';
 import { createOutput, type Output } from '../output.js';
 
@@ -29,7 +30,9 @@ export function register(program: Command): void {
           // Another process has the embedded database: nothing can be examined.
           if (config.database.engine === 'pglite' && error.message.includes('.lock')) throw error;
         });
-        const findings = await store.doctor.findings(policyOf(config));
+        const stopFile = await stopFileFinding(config.stopFile);
+        const found = await store.doctor.findings(policyOf(config));
+        const findings = stopFile === null ? found : [...found, stopFile];
         output.printJson({ database: config.database.where, findings });
         output.print(config.database.where);
         for (const finding of findings) tell(output, finding);

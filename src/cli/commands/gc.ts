@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ForegroundEnd, runInForeground } from '../../app/foreground-run.js';
+import { seeStopFile } from '../../app/stop-file.js';
 import { environment } from '../../config/environment.js';
 import { readConfig } from '../../config/read-config.js';
 import { exitCodes } from '../../core/errors.js';
@@ -41,6 +42,9 @@ export function register(program: Command): void {
       const config = readConfig(environment);
       const output = createOutput({ json: options.json === true });
       if (options.dryRun === true) return tellDryRun(config, output);
+      const stopFile = await seeStopFile(config.stopFile);
+      if (stopFile !== null)
+        output.note(`The stop file is there (${stopFile}): nothing is deleted until it is removed.`);
       const progress = createProgress();
       const stopping = new AbortController();
       const stop = (): void => stopping.abort();

@@ -1,5 +1,5 @@
 /**
- * `/v1/services/message/gc`: start or join, look, cancel. The PUT answers before any work is done and within five
+ * `/v1/services/message/gc`: start or join, look, steer, cancel. The PUT answers before any work is done and within five
  * seconds whatever the database does; an answer with errors means "not known to have started".
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -9,6 +9,7 @@ import { aheadOf, keepUpOf, type Outlook } from '../../core/outlook.js';
 import type { RunView } from '../../core/run-view.js';
 import { dryRunReply } from '../../wire/dry-run-reply.js';
 import { runShape, runsReply } from '../../wire/run-reply.js';
+import { readSteerRequest } from '../../wire/steer-request.js';
 import { publishedControlPort, startFailureDetails } from '../../wire/start-failure.js';
 import { acceptedByNodes, acceptedBySingle } from '../../wire/start-reply.js';
 import { ApiError } from '../api-error.js';
@@ -157,9 +158,23 @@ export function gcRoutes(deps: WebappDeps): readonly Route[] {
     return runsReply([shape(view)]);
   }
 
+  /** Acts at the next batch of every node: each reads the run's row in its transaction. */
+  async function steer(
+    request: FastifyRequest,
+    _reply: FastifyReply,
+    visitor: KnownVisitor,
+  ): Promise<unknown> {
+    const asked = readSteerRequest(request.body);
+    if (asked.kind === 'refused') throw new ApiError(asked.code, asked.details);
+    const view = await within(deps.desk.steer(asked.change, visitor.user), storeDeadlineMs, 'steer the run');
+    if (view === null) throw new ApiError(1006, 'No run is active, so there is nothing to steer.');
+    return runsReply([shape(view)]);
+  }
+
   return [
     { method: 'PUT', path, access: 'gc', unconfirmed: 'pass', handle: start },
     { method: 'GET', path, access: 'gc', handle: list },
+    { method: 'PATCH', path, access: 'gc', handle: steer },
     { method: 'DELETE', path, access: 'gc', handle: cancel },
     { method: 'GET', path: `${path}/:id`, access: 'gc', handle: one },
   ];

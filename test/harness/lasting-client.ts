@@ -38,10 +38,14 @@ export function lastingClient(
   return {
     query: (sql, values = []) =>
       until(`the database to answer: ${sql.slice(0, 80)}`, 30_000, async () => {
+        let used: Session | null = null;
         try {
-          return await (await connected()).query(sql, values);
+          used = await connected();
+          return await used.query(sql, values);
         } catch (cause) {
           if (isAnswer(cause) || isEnded) throw cause;
+          // A driver that tells the loss to the question alone emits nothing.
+          if (session === used) session = null;
           return null;
         }
       }),

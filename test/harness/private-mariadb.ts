@@ -43,7 +43,11 @@ export async function startPrivateMariadb(): Promise<PrivateMariadb> {
       return answers(origin);
     });
   };
+  // A runner that is ended takes its server along.
+  const atExit = (): void => void child?.kill('SIGKILL');
+  process.once('exit', atExit);
   const stop = async (): Promise<void> => {
+    process.off('exit', atExit);
     await killServer(child);
     await rm(folder, { recursive: true, force: true });
   };

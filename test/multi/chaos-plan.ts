@@ -75,7 +75,7 @@ export function planOf(seed: number, wish: PlanWish): readonly Fault[] {
   // others take its span over. A second one is rare, and near the lease on either side: each costs the round so long.
   if (wish.long) {
     const sleeper = { kind: 'freeze', which: below(wish.coreapps) } as const;
-    faults.push({ ...sleeper, share: between(0.1, 0.5), ms: between(16_000, 20_000) });
+    faults.push({ ...sleeper, share: between(0.1, 0.5), ms: between(18_000, 24_000) });
     if (random() < 0.2) faults.push({ ...sleeper, share: between(0.1, last), ms: between(14_000, 17_000) });
   }
   return faults.toSorted((a, b) => a.share - b.share);

@@ -66,7 +66,7 @@ describe('what is no route', () => {
   });
 
   it.each([
-    ['POST', gc, 'PUT, GET, HEAD, DELETE'],
+    ['POST', gc, 'PUT, GET, HEAD, PATCH, DELETE'],
     ['PATCH', `${gc}/${runId}`, 'GET, HEAD'],
     ['GET', '/v1/users/login', 'POST'],
     ['OPTIONS', '/metrics', 'GET, HEAD'],

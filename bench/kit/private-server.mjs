@@ -29,10 +29,12 @@ const startMs = 30_000;
  */
 
 /**
- * @param {{ isDurable: boolean }} options  false: fsync off, to see that things run without waiting for a disk
+ * @param {{ isDurable: boolean, standbyOf?: string, settings?: readonly string[] }} options  `isDurable` false: fsync
+ *   off, to see that things run without waiting for a disk; `standbyOf`: a streaming replica of the server at that URL,
+ *   made by pg_basebackup; `settings`: further ones, `name=value`
  * @returns {Promise<PrivateServer>}
  */
-export async function startPrivateServer({ isDurable }) {
+export async function startPrivateServer({ isDurable, standbyOf, settings: more = [] }) {
   const programs = findPrograms();
   const owner = ownerOfServer();
   const folder = mkdtempSync(join(tmpdir(), 'message-gc-bench-'));
@@ -42,14 +44,17 @@ export async function startPrivateServer({ isDurable }) {
   const as = owner ?? {};
   try {
     // One locale and encoding everywhere, so that text indexes cost the same on every machine.
-    const made = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale'];
-    execFileSync(join(programs, 'initdb'), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program, made] =
+      standbyOf === undefined
+        ? ['initdb', ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale']]
+        : ['pg_basebackup', ['-d', standbyOf, '-D', data, '-R', '--checkpoint=fast']];
+    execFileSync(join(programs, program), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
   const port = await freePort();
-  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`];
+  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`, ...more];
   if (!isDurable) settings.push('fsync=off');
   const launch = () => {
     const log = openSync(logFile, 'a');

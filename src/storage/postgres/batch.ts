@@ -5,11 +5,12 @@ import { deletePlain } from './delete-plain.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
-import { translate } from './errors.js';
+import { kindOf, translate } from './errors.js';
 import { LockBudget } from './lock-budget.js';
 import { textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
-import { enterSpan, leaveSpan, parkSpan } from './span-row.js';
+import { enterSpan, leaveSpan, parkSpan, type Seen } from './span-row.js';
+import { lookForWaiters } from './waiters.js';
 
 /*
  * The one transaction that touches messages (T6):
@@ -66,9 +67,12 @@ async function attempt(
   if (!range.isEmpty) {
     tell?.('deleting');
     budget.start();
-    result = skipLocked
-      ? await deleteSkippingLocked(client, budget, request, range, seen.held)
-      : await deletePlain(client, budget, request, range, seen.held);
+    const remove = skipLocked ? deleteSkippingLocked : deletePlain;
+    const removed = await unlessWaitedFor(sessions, seen, request, () =>
+      remove(client, budget, request, range, seen.held),
+    );
+    if ('kind' in removed) return rollback(client, removed);
+    result = removed;
     workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }
@@ -99,6 +103,31 @@ async function attempt(
     workMs,
     maxRate: seen.maxRate,
   };
+}
+
+/**
+ * The deletion, given up when others wait for it. Until it is settled whether they do, no other statement is sent: a
+ * COMMIT that is cancelled would have an outcome that nobody knows.
+ */
+async function unlessWaitedFor(
+  sessions: Sessions,
+  { holder }: Seen,
+  { yields }: BatchRequest,
+  remove: () => Promise<Deleted>,
+): Promise<Deleted | Extract<BatchAnswer, { readonly kind: 'waited_for' }>> {
+  if (!yields || !sessions.hasTimeLimits) return remove();
+  const look = lookForWaiters(sessions, holder);
+  let removed: Deleted;
+  try {
+    removed = await remove();
+  } catch (error) {
+    const waiting = await look.end();
+    // 57014, or what is left of the time limit: the same statement, cancelled a moment earlier or later.
+    if (waiting > 0 && kindOf(error).kind === 'slow') return { kind: 'waited_for', sessions: waiting };
+    throw error;
+  }
+  const waiting = await look.end();
+  return waiting > 0 ? { kind: 'waited_for', sessions: waiting } : removed;
 }
 
 const nothingDeleted: Deleted = { deleted: 0, dependents: {}, skipped: 0 };

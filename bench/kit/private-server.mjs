@@ -9,11 +9,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
@@ -48,7 +49,7 @@ export async function startPrivateServer({ isDurable, standbyOf, settings: more 
       standbyOf === undefined
         ? ['initdb', ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale']]
         : ['pg_basebackup', ['-d', standbyOf, '-D', data, '-R', '--checkpoint=fast']];
-    execFileSync(join(programs, program), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    execFileSync(programs.path(program), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
@@ -60,7 +61,7 @@ export async function startPrivateServer({ isDurable, standbyOf, settings: more 
     const log = openSync(logFile, 'a');
     if (owner !== null) chownSync(logFile, owner.uid, owner.gid);
     const child = spawn(
-      join(programs, 'postgres'),
+      programs.path('postgres'),
       ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
       // A group of its own: an interrupt of the terminal is for us, who drop and stop in order.
       { ...as, cwd: folder, stdio: ['ignore', log, log], detached: true },
@@ -146,7 +147,9 @@ function findPrograms() {
     throw new Error(
       'No PostgreSQL server is installed here (initdb, postgres). Name a running one with --server URL',
     );
-  return found;
+  // Some of a package's programs may be linked into PATH and others not.
+  const real = dirname(realpathSync(join(found, 'postgres')));
+  return { path: (/** @type {string} */ name) => join(existsSync(join(found, name)) ? found : real, name) };
 }
 
 /** PostgreSQL refuses to run as root; its package's user does it then. Null: as whoever called. */

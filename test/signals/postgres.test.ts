@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type PrivateServer, startPrivateServer } from '../../bench/kit/private-server.mjs';
 import { metric, waitForRun } from '../harness/collection.js';
@@ -32,18 +33,14 @@ describe.skipIf(missing !== null)('while a run is on, PostgreSQL shows', { timeo
     const standby = await startPrivateServer({ isDurable: false, standbyOf: server.url });
     onTestFinished(() => standby.stop());
     const world = await signalWorld(server);
-    const replica = await until('the replica to answer', 10_000, async () => {
-      const { rows } = await world.client.query(
-        'SELECT FROM pg_stat_replication WHERE replay_lsn IS NOT NULL',
-      );
-      return rows.length === 1;
-    }).then(async () => {
-      const { default: pg } = await import('pg');
-      const client = new pg.Client({ connectionString: standby.url });
-      await client.connect();
-      onTestFinished(() => client.end());
-      return client;
+    await until('the replica to answer', 10_000, async () => {
+      const found = await world.client.query('SELECT FROM pg_stat_replication WHERE replay_lsn IS NOT NULL');
+      return found.rowCount === 1;
     });
+    const replica = new pg.Client({ connectionString: standby.url });
+    replica.on('error', () => undefined);
+    await replica.connect();
+    onTestFinished(() => replica.end());
     const { instance, run } = await world.collecting(['replica_lag'], { choices: 'replica_lag=1' });
     const paused = new Date();
     await replica.query('SELECT pg_wal_replay_pause()');
@@ -89,11 +86,8 @@ describe.skipIf(missing !== null)('while a run is on, PostgreSQL shows', { timeo
     const { instance, run } = await world.collecting([]);
     const application = await world.session();
     await until('the batch with the row', 60_000, async () => {
-      const { rows } = await world.client.query(
-        `SELECT FROM messages WHERE id = ${row} AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = 'message-gc'
-           AND a.wait_event = 'PgSleep' AND clock_timestamp() - a.query_start > interval '60 milliseconds')`,
-      );
-      return rows.length === 1;
+      const free = await world.client.query(`SELECT FROM messages WHERE id = ${row} FOR UPDATE SKIP LOCKED`);
+      return free.rowCount === 0;
     });
     await application.query(`UPDATE messages SET processed_at = NULL WHERE id = ${row}`);
     expect(await metric(instance, 'message_gc_batches_total{result="waited_for"}')).toBeGreaterThan(0);
@@ -129,15 +123,22 @@ describe.skipIf(missing !== null)('while a run is on, PostgreSQL shows', { timeo
       world.proxy.arm({
         when: 'statement',
         match: /message_gc\.canary/,
-        action: { delayMs: 400 },
+        action: { delayMs: 1_000 },
         onHit: () => {
           if (isSlow) slowDown();
         },
       });
     };
     slowDown();
-    const stopped = await reasonToBe(instance, run, 'stopped', 'canary');
-    expect(secondsUntil(stopped, begun)).toBeLessThan(soonSeconds);
+    const slowed = await waitForRun(
+      instance,
+      run,
+      'held back by the canary',
+      15_000,
+      ({ reason }) => reason?.signal === 'canary',
+    );
+    expect(secondsUntil(slowed, begun)).toBeLessThan(soonSeconds);
+    await reasonToBe(instance, run, 'stopped', 'canary');
     isSlow = false;
     await world.expectExactEnd(instance, run);
   });

@@ -10,3 +10,5 @@ export function startPrivateServer(options: {
   readonly standbyOf?: string;
   readonly settings?: readonly string[];
 }): Promise<PrivateServer>;
+/** Throws with words when no server is installed. */
+export function findPrograms(): { path(name: string): string };

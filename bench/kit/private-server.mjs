@@ -132,8 +132,11 @@ async function untilItAnswers(url, child) {
   }
 }
 
-/** The newest installed version; Debian keeps the server's programs out of PATH. */
-function findPrograms() {
+/**
+ * The newest installed version; Debian keeps the server's programs out of PATH.
+ * @returns {{ path(name: string): string }}
+ */
+export function findPrograms() {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
   const folders = [

@@ -6,7 +6,7 @@ import { metric, waitForRun } from '../harness/collection.js';
 import { until } from '../harness/wait.js';
 import { busySessions, reasonToBe, secondsUntil, signalWorld, whyNoServer } from './postgres-world.js';
 
-const missing = await whyNoServer();
+const missing = whyNoServer();
 if (missing !== null) {
   console.error(`NOT TESTED: the signals of PostgreSQL: ${missing}`);
   if (process.env['CI'] === 'true')
@@ -14,7 +14,7 @@ if (missing !== null) {
 }
 
 /** A look a second, the node's word once a second, and a machine that has other things to do. */
-const soonSeconds = 2 + 2;
+const soonSeconds = 2 + 3;
 
 /**
  * Each fact is a real one. The run says which signal slows or stops it, soon after the fact shows, goes on by itself

@@ -1,3 +1,5 @@
+import pg from 'pg';
+import { StoreError } from '../../../core/errors.js';
 import type { Watcher } from '../../signals/gather.js';
 import { asking, type Sessions } from '../session.js';
 
@@ -13,7 +15,7 @@ export function ownCheck(sessions: Sessions, sql: string | null): Watcher {
         await client.query(`SET LOCAL statement_timeout = '${longestMs}ms'`);
         // The extended protocol refuses a second statement, such as a COMMIT and what would follow it.
         const query = { text, rowMode: 'array' as const, queryMode: 'extended' };
-        const { rows } = await client.query<unknown[]>(query);
+        const { rows } = await client.query<unknown[]>(query).catch(inItsWords);
         return valueOf(rows);
       } finally {
         await client.query('ROLLBACK');
@@ -30,6 +32,16 @@ export function ownCheck(sessions: Sessions, sql: string | null): Watcher {
       return sql === null ? null : { value: await look(sql) };
     },
   };
+}
+
+/**
+ * An error of the statement is the statement's, whatever its code says: one that would write is answered "read-only", which
+ * elsewhere means that this server is a standby and must be waited for.
+ */
+function inItsWords(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') throw error;
+  const words = `MESSAGE_GC_CHECK_SQL: ${error.message}`;
+  throw new StoreError('other', error.code ?? '', 'ask MESSAGE_GC_CHECK_SQL', words, error);
 }
 
 function valueOf(rows: readonly (readonly unknown[])[]): number {

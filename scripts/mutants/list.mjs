@@ -10,6 +10,7 @@ const foreignKeys = 'src/storage/postgres/foreign-keys.ts';
 const guards = 'src/storage/postgres/plan-guards.ts';
 const sweepSpan = 'src/coreapp/sweep-span.ts';
 const planRun = 'src/coreapp/plan-run.ts';
+const waiters = 'src/storage/postgres/waiters.ts';
 const runEnd = 'src/storage/ledger/run-end.ts';
 
 const conformance = 'test/conformance/postgres.test.ts';
@@ -369,6 +370,33 @@ export const mutants = [
     ],
     test: 'test/race/take-over.test.ts',
     tests: 'is lost when the owner puts the rest back',
+  },
+  {
+    name: 'waiters not looked for',
+    changes: [{ file: waiters, from: 'if (waiting > 0) {', to: 'if (waiting > 1e9) {' }],
+    test: 'test/guards/waiters.test.ts',
+    tests: 'makes the batch give everything back',
+  },
+  {
+    name: 'waiters: a cancel on its way not waited for',
+    changes: [
+      {
+        file: waiters,
+        from: 'try {\n        await cancelling;',
+        to: 'try {\n        await Promise.resolve();',
+      },
+    ],
+    test: 'test/guards/waiters.test.ts',
+    tests: 'a cancel that nobody answers',
+  },
+  {
+    name: 'waiters: our own nodes counted',
+    changes: [
+      { file: waiters, from: "WHERE ${notOurs('a')} AND", to: 'WHERE' },
+      { file: waiters, from: "import { notOurs } from './signals/others.js';\n", to: '' },
+    ],
+    test: 'test/guards/waiters.test.ts',
+    tests: 'of our own nodes',
   },
   ...mappingMutants,
 ];

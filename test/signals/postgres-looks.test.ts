@@ -100,6 +100,42 @@ describe.skipIf(missing !== null)('of the health of PostgreSQL', () => {
     expect((await read(watch, 'replication_slots')).value).toBeGreaterThanOrEqual(before.value + 100_000);
   });
 
+  test('a replica that replays nothing falls behind, also while nothing more is written and it says nothing', async () => {
+    const standby = await startPrivateServer({
+      isDurable: false,
+      standbyOf: server.url,
+      // Silent: the server's own replay_lag stays what it was.
+      settings: ['max_prepared_transactions=5', 'wal_receiver_status_interval=1h'],
+    });
+    onTestFinished(() => standby.stop());
+    const replica = await connect(standby.url);
+    onTestFinished(() => replica.end());
+    const watch = await watching(['replica_lag']);
+    const writes = (): Promise<unknown> =>
+      admin.query(`SELECT pg_logical_emit_message(true, 'test', repeat('x', 50000))`);
+    await writes();
+    await until('the replica to be there', 10_000, async () => {
+      const { value, detail } = await read(watch, 'replica_lag');
+      return value === 0 && detail !== 'no replica is connected';
+    });
+    await replica.query('SELECT pg_wal_replay_pause()');
+    await until('replay to stand still', 5_000, async () => {
+      const { rows } = await replica.query<{ state: string }>(
+        'SELECT pg_get_wal_replay_pause_state() AS state',
+      );
+      return rows[0]?.state === 'paused';
+    });
+    await writes();
+    const behind = await until('it to be behind', 10_000, async () => {
+      const reading = await read(watch, 'replica_lag');
+      return reading.value > 2 ? reading : null;
+    });
+    expect(behind.detail).toMatch(/^walreceiver, \d{5,} bytes behind$/);
+    await replica.query('SELECT pg_wal_replay_resume()');
+    await writes();
+    await until('it to have caught up', 10_000, async () => (await read(watch, 'replica_lag')).value < 1);
+  });
+
   test('segments that the archive does not take are counted', async () => {
     const watch = await watching(['wal_archive']);
     const before = (await read(watch, 'wal_archive')).value;

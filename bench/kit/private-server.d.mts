@@ -5,4 +5,10 @@ export type PrivateServer = {
   startAgain(): Promise<void>;
   stop(): Promise<void>;
 };
-export function startPrivateServer(options: { readonly isDurable: boolean }): Promise<PrivateServer>;
+export function startPrivateServer(options: {
+  readonly isDurable: boolean;
+  readonly standbyOf?: string;
+  readonly settings?: readonly string[];
+}): Promise<PrivateServer>;
+/** Throws with words when no server is installed. */
+export function findPrograms(): { path(name: string): string };

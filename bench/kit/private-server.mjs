@@ -9,11 +9,12 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
@@ -29,10 +30,12 @@ const startMs = 30_000;
  */
 
 /**
- * @param {{ isDurable: boolean }} options  false: fsync off, to see that things run without waiting for a disk
+ * @param {{ isDurable: boolean, standbyOf?: string, settings?: readonly string[] }} options  `isDurable` false: fsync
+ *   off, to see that things run without waiting for a disk; `standbyOf`: a streaming replica of the server at that URL,
+ *   made by pg_basebackup; `settings`: further ones, `name=value`
  * @returns {Promise<PrivateServer>}
  */
-export async function startPrivateServer({ isDurable }) {
+export async function startPrivateServer({ isDurable, standbyOf, settings: more = [] }) {
   const programs = findPrograms();
   const owner = ownerOfServer();
   const folder = mkdtempSync(join(tmpdir(), 'message-gc-bench-'));
@@ -42,20 +45,23 @@ export async function startPrivateServer({ isDurable }) {
   const as = owner ?? {};
   try {
     // One locale and encoding everywhere, so that text indexes cost the same on every machine.
-    const made = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale'];
-    execFileSync(join(programs, 'initdb'), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const [program, made] =
+      standbyOf === undefined
+        ? ['initdb', ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-locale']]
+        : ['pg_basebackup', ['-d', standbyOf, '-D', data, '-R', '--checkpoint=fast']];
+    execFileSync(programs.path(program), made, { ...as, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
   const port = await freePort();
-  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`];
+  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`, ...more];
   if (!isDurable) settings.push('fsync=off');
   const launch = () => {
     const log = openSync(logFile, 'a');
     if (owner !== null) chownSync(logFile, owner.uid, owner.gid);
     const child = spawn(
-      join(programs, 'postgres'),
+      programs.path('postgres'),
       ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
       // A group of its own: an interrupt of the terminal is for us, who drop and stop in order.
       { ...as, cwd: folder, stdio: ['ignore', log, log], detached: true },
@@ -126,8 +132,11 @@ async function untilItAnswers(url, child) {
   }
 }
 
-/** The newest installed version; Debian keeps the server's programs out of PATH. */
-function findPrograms() {
+/**
+ * The newest installed version; Debian keeps the server's programs out of PATH.
+ * @returns {{ path(name: string): string }}
+ */
+export function findPrograms() {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
   const folders = [
@@ -141,7 +150,9 @@ function findPrograms() {
     throw new Error(
       'No PostgreSQL server is installed here (initdb, postgres). Name a running one with --server URL',
     );
-  return found;
+  // Some of a package's programs may be linked into PATH and others not.
+  const real = dirname(realpathSync(join(found, 'postgres')));
+  return { path: (/** @type {string} */ name) => join(existsSync(join(found, name)) ? found : real, name) };
 }
 
 /** PostgreSQL refuses to run as root; its package's user does it then. Null: as whoever called. */

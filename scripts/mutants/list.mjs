@@ -2,6 +2,7 @@
 // red. First the eleven ways to lose exactness, then the guards of "messages first" by their letters, then further
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
 import { mappingMutants } from './mapping-list.mjs';
+import { waitersMutants } from './waiters-list.mjs';
 
 const batch = 'src/storage/postgres/batch.ts';
 const spanRow = 'src/storage/postgres/span-row.ts';
@@ -371,4 +372,5 @@ export const mutants = [
     tests: 'is lost when the owner puts the rest back',
   },
   ...mappingMutants,
+  ...waitersMutants,
 ];

@@ -57,7 +57,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         size: Math.min(size.current, limit),
         skipGap,
         skipLocked,
-        yields: !size.floor,
+        yields: !size.floor && deps.choices.waiters?.off !== true,
         leaseMs,
         alone: hand.pace.duty >= 1,
         tell: (step) => deps.log.trace({ run: run.id, span: span.no, step }, 'batch'),

@@ -42,7 +42,7 @@ export const meterTable = {
   message_gc_batches_total: {
     type: 'counter',
     labels: ['result'],
-    help: 'Batches by what became of them: swept, locked, lost, paused, plan_changed or an error kind',
+    help: 'Batches by what became of them: swept, locked, waited_for, lost, paused, plan_changed or an error kind',
   },
   message_gc_batch_duration_ms: {
     type: 'histogram',

@@ -57,6 +57,7 @@ export function embeddedStore(openFolder: () => Promise<Embedded>): Store {
     {
       control: pool,
       sweep: pool,
+      monitor: { ...pool, close: async () => undefined },
       hasTimeLimits: false,
       engine: 'pglite',
       sessions: 1,

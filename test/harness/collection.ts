@@ -21,7 +21,12 @@ export type RunShape = {
   readonly messages_deleted: number;
   readonly dependents_deleted: Readonly<Record<string, number>>;
   readonly parked: number;
-  readonly reason: { readonly code: string; readonly value: unknown } | null;
+  readonly reason: {
+    readonly code: string;
+    readonly signal: string | null;
+    readonly value: unknown;
+    readonly since: string;
+  } | null;
   readonly plan: { readonly walk: string; readonly foreign_keys: string; readonly why: string } | null;
   readonly errors: readonly { readonly code: number; readonly details: string }[];
 };

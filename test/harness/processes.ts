@@ -61,13 +61,38 @@ function tellLifeline(what: '+' | '-', child: ChildProcess): void {
   lifeline.stdin?.write(`${what} ${child.pid}\n`);
 }
 
+/**
+ * What other tests, or their servers, do to the machine must not slow a run down here. The tests of the signals
+ * (test/signals) switch on what they are about.
+ */
+const calm = [
+  'canary',
+  'active_sessions',
+  'replica_lag',
+  'replication_slots',
+  'wal_archive',
+  'vacuum',
+  'dead_rows',
+  'oldest_transaction',
+  'history_list',
+  'disk_used',
+];
+
+/** All of these signals switched off, but for those that are named. */
+export function signalsBut(...names: readonly string[]): string {
+  return calm
+    .filter((name) => !names.includes(name))
+    .map((name) => `${name}=off`)
+    .join(',');
+}
+
 /** Starts `message-gc` with these arguments. */
 export function launch(args: readonly string[], env: Environment): ChildProcess {
   // Only what a service manager would give, so that a DATABASE_URL of the developer's shell is never collected.
   const inherited = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '' };
   const child = spawn(process.execPath, [binary, ...args], {
     cwd: tmpdir(),
-    env: { ...inherited, ...env },
+    env: { ...inherited, MESSAGE_GC_SIGNALS: signalsBut(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own: kill -9 and SIGSTOP must reach a process that the command may have started.
     detached: true,

@@ -5,12 +5,13 @@ import { deletePlain } from './delete-plain.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
-import { translate } from './errors.js';
+import { kindOf, translate } from './errors.js';
 import { LockBudget } from './lock-budget.js';
 import { type LogWaker, logWaker } from './log-waker.js';
 import { textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
-import { enterSpan, leaveSpan, parkSpan } from './span-row.js';
+import { enterSpan, leaveSpan, parkSpan, type Seen } from './span-row.js';
+import { lookForWaiters } from './waiters.js';
 
 /*
  * The one transaction that touches messages (T6):
@@ -70,8 +71,12 @@ async function attempt(
     tell?.('deleting');
     budget.start();
     const remove = skipLocked ? deleteSkippingLocked : deletePlain;
-    const removed = (): Promise<Deleted> => remove(client, budget, request, range, seen.held);
-    result = request.alone === true ? await waker.during(removed) : await removed();
+    const removing = (): Promise<Deleted> => remove(client, budget, request, range, seen.held);
+    const removed = await unlessWaitedFor(sessions, seen, request, () =>
+      request.alone === true ? waker.during(removing) : removing(),
+    );
+    if ('kind' in removed) return rollback(client, removed);
+    result = removed;
     workMs = Math.max(0, budget.heldMs() - budget.roundTrips * roundTripMs);
     tell?.('deleted');
   }
@@ -102,6 +107,31 @@ async function attempt(
     workMs,
     maxRate: seen.maxRate,
   };
+}
+
+/**
+ * The deletion, given up when others wait for it. Until it is settled whether they do, no other statement is sent: a
+ * COMMIT that is cancelled would have an outcome that nobody knows.
+ */
+async function unlessWaitedFor(
+  sessions: Sessions,
+  { holder }: Seen,
+  { yields }: BatchRequest,
+  remove: () => Promise<Deleted>,
+): Promise<Deleted | Extract<BatchAnswer, { readonly kind: 'waited_for' }>> {
+  if (!yields || !sessions.hasTimeLimits) return remove();
+  const look = lookForWaiters(sessions, holder);
+  let removed: Deleted;
+  try {
+    removed = await remove();
+  } catch (error) {
+    const waiting = await look.end();
+    // 57014, or what is left of the time limit: the same statement, cancelled a moment earlier or later.
+    if (waiting > 0 && kindOf(error).kind === 'slow') return { kind: 'waited_for', sessions: waiting };
+    throw error;
+  }
+  const waiting = await look.end();
+  return waiting > 0 ? { kind: 'waited_for', sessions: waiting } : removed;
 }
 
 const nothingDeleted: Deleted = { deleted: 0, dependents: {}, skipped: 0 };

@@ -51,6 +51,7 @@ const lostWords =
   /connection terminated|connection ended|timeout exceeded when trying to connect|query read timeout|connection timeout|client has encountered a connection error|server closed the connection|not queryable|connection error/i;
 
 export function kindOf(error: unknown): { readonly kind: StoreErrorKind; readonly code: string } {
+  if (error instanceof StoreError) return { kind: error.kind, code: error.nativeCode };
   if (error instanceof AggregateError && error.errors.length > 0) return kindOf(error.errors[0]);
   const code = codeOf(error);
   const known = kinds[code] ?? kinds[code.slice(0, 2)];

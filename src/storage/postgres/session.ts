@@ -4,11 +4,13 @@ import { kindOf, translate } from './errors.js';
 
 /**
  * Connections of a node: control statements never share one with the sweep, so that a heartbeat does not wait for a
- * batch. At most workers + 2. With PGlite both are the same pool of one.
+ * batch. At most workers + 2, and while a run is on those of the monitor. With PGlite all are the same pool of one.
  */
 export type Sessions = {
   readonly control: SessionPool;
   readonly sweep: SessionPool;
+  /** For looking at the server's health: neither waits for a heartbeat or a batch, nor makes one wait. */
+  readonly monitor: MonitorPool;
   /** False for PGlite: its statement_timeout never fires and its idle time-out hangs the engine. */
   readonly hasTimeLimits: boolean;
   readonly engine: 'postgresql' | 'pglite';
@@ -21,6 +23,14 @@ export type Sessions = {
 
 /** As much of a `pg.Pool` as is used: connecting happens here, lazily. */
 export type SessionPool = { connect(): Promise<pg.PoolClient> };
+
+/** Opened by its first use, also after it was closed: a run is over, and the next one may come in a month. */
+export type MonitorPool = SessionPool & { close(): Promise<void> };
+
+/** The canary's, and two for all other looks: one that hangs leaves one to the others. */
+const monitorSessions = 3;
+/** A look that takes longer says nothing of now. The canary's slowest probe, too. */
+const longestLookMs = 1_500;
 
 /** A frozen node must free its rows long before its lease is over, and an application must not wait for it. */
 export const idleInTransactionMs = 2_000;
@@ -62,43 +72,76 @@ export const types: pg.CustomTypesConfig = {
 } as pg.CustomTypesConfig;
 
 /** Options of the URL's own stay in front; the driver would let them replace ours. */
-function withOptions(url: string): string {
+function withOptions(url: string, more = ''): string {
   const whole = new URL(url);
   const theirs = whole.searchParams.get('options');
-  whole.searchParams.set('options', theirs === null ? startUpOptions : `${theirs} ${startUpOptions}`);
+  const ours = `${startUpOptions}${more}`;
+  whole.searchParams.set('options', theirs === null ? ours : `${theirs} ${ours}`);
   return whole.href;
 }
 
 /** @param workers how many batches may run at once */
 export function openServer(url: string, workers: number): Sessions {
-  const pool = (max: number): pg.Pool => {
-    const made = new pg.Pool({
+  const pool = (max: number): pg.Pool =>
+    listening({
+      ...common,
       connectionString: withOptions(url),
-      types,
       max,
-      application_name: 'message-gc',
-      keepAlive: true,
       connectionTimeoutMillis: 5_000,
       // A black hole must not hold us for ever; longer than every statement limit, so the server answers first.
       query_timeout: 15_000,
-      idleTimeoutMillis: 60_000,
-      allowExitOnIdle: true,
     });
-    // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
-    made.on('error', () => undefined);
-    return made;
-  };
   const control = pool(2);
   const sweep = pool(workers);
+  const monitor = reopening(() =>
+    listening({
+      ...common,
+      connectionString: withOptions(url, ` -c statement_timeout=${longestLookMs}`),
+      max: monitorSessions,
+      connectionTimeoutMillis: 2_000,
+      query_timeout: 2 * longestLookMs,
+    }),
+  );
   return {
     control,
     sweep,
+    monitor,
     hasTimeLimits: true,
     engine: 'postgresql',
     sessions: workers + 2,
     holding: (work) => work(),
     async close() {
-      await Promise.all([control.end(), sweep.end()]);
+      await Promise.all([control.end(), sweep.end(), monitor.close()]);
+    },
+  };
+}
+
+const common = {
+  types,
+  application_name: 'message-gc',
+  keepAlive: true,
+  idleTimeoutMillis: 60_000,
+  allowExitOnIdle: true,
+} as const satisfies pg.PoolConfig;
+
+function listening(config: pg.PoolConfig): pg.Pool {
+  const made = new pg.Pool(config);
+  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
+  made.on('error', () => undefined);
+  return made;
+}
+
+function reopening(open: () => pg.Pool): MonitorPool {
+  let pool: pg.Pool | null = null;
+  return {
+    connect() {
+      pool ??= open();
+      return pool.connect();
+    },
+    async close() {
+      const closing = pool;
+      pool = null;
+      await closing?.end();
     },
   };
 }

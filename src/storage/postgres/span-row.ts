@@ -12,11 +12,13 @@ import { tableGuards } from './plan-guards.js';
 import { textSql } from './names.js';
 import { textOf } from './range.js';
 import { idleInTransactionMs, type Sessions } from './session.js';
+import type { Holder } from './waiters.js';
 
 /** With what this engine reads beside it. */
 export type Seen = SeenSpan & {
   /** Read after the span was locked: what `hold add` wrote before it had this span's lock is seen. */
   readonly held: Held;
+  readonly holder: Holder;
 };
 
 /**
@@ -42,7 +44,7 @@ export async function enterSpan(
   }
   statements.push(
     `SELECT s.cursor_key AS cursor, s.low_key AS low, s.high_key AS high, s.deleted, s.batches, r.paused,
-       r.max_rate AS "maxRate", t.dependents
+       r.max_rate AS "maxRate", t.dependents, pg_backend_pid() AS pid, pg_current_xact_id()::xid::text AS xid
      FROM message_gc.span s JOIN message_gc.run r ON r.id = s.run
        JOIN message_gc.tally t ON t.run = s.run AND t.span = s.no AND t.node = ${textSql(node.name)}
      WHERE s.run = ${textSql(run.id)} AND s.no = ${span.no} AND s.fence = ${span.fence} AND s.state = 'leased' AND r.state = 'running'
@@ -50,12 +52,16 @@ export async function enterSpan(
     heldSql,
   );
   const answers = await inOneTrip(client, statements);
-  const row = answers.at(-2)?.rows[0] as (Omit<Seen, 'dependents'> & { dependents: string }) | undefined;
+  const row = answers.at(-2)?.rows[0] as
+    | (Omit<Seen, 'dependents' | 'holder'> & Holder & { readonly dependents: string })
+    | undefined;
   const held = answers.at(-1)?.rows[0] as Held | undefined;
   if (row === undefined || held === undefined) return null;
   const reserved = skipLocked ? (answers.at(-3)?.rows[0] as { spans: number } | undefined) : undefined;
+  const { pid, xid, ...state } = row;
   return {
-    ...row,
+    ...state,
+    holder: { pid, xid },
     dependents: JSON.parse(row.dependents) as DependentCounts,
     parkedNo: reserved?.spans ?? null,
     held,

@@ -19,6 +19,7 @@ export async function privilegeFindings(
     ...(await tablePrivilegeFindings(q, tables)),
     await ledgerPrivileges(q, makesTables),
     await uncheckedPrivilege(q),
+    await signalsPrivilege(q),
   ];
 }
 
@@ -137,4 +138,17 @@ async function uncheckedPrivilege(q: Queryable): Promise<Finding> {
   if (may.rows[0]?.['may'] === true) return ok(check, 'Foreign-key checks may be left out.', why);
   const found = 'Foreign-key checks stay on: SET on the parameter session_replication_role is not granted.';
   return { level: 'warning', check, found, why, todo: String(answer['grant']) };
+}
+
+async function signalsPrivilege(q: Queryable): Promise<Finding> {
+  const check = 'privilege_signals';
+  const why =
+    'A run goes slower or stands still when replicas fall behind, when too many sessions work, or when the log piles up. ' +
+    'Without this privilege it goes on without these signals.';
+  const { rows } = await q.query(
+    `SELECT pg_has_role('pg_monitor', 'USAGE') AS may, format('GRANT pg_monitor TO %I;', current_user) AS "grant"`,
+  );
+  if (rows[0]?.['may'] === true) return ok(check, "The server's health can be watched (pg_monitor).", why);
+  const found = 'Sessions of others, replicas, vacuums and the log archive cannot be watched.';
+  return { level: 'warning', check, found, why, todo: String(rows[0]?.['grant']) };
 }

@@ -23,8 +23,8 @@ const shareOfAge = 0.02;
 const firstBatches = 20;
 /**
  * A take costs about as much as a small batch: with four batches of 20 ms after it, it is lost in them. Four of 100 ms
- * would be too many: at the end of a short run one worker walks them alone (400,000 keys on MariaDB, two workers: the
- * last fifth of the time).
+ * would be too many: at the end of a short run one worker walks them alone (60,000 keys on MariaDB, two workers: the
+ * last 60 of 160 ms).
  */
 const leastBatches = 4;
 const leastWorkMs = 80;

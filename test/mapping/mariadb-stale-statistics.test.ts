@@ -84,24 +84,6 @@ describeMariaDb('statistics that are older than the rows, on MariaDB', () => {
     }
   }
 
-  test('nor do they where nothing refers to the messages', async () => {
-    const world = await mappedWorld([
-      'CREATE TABLE `Message` (id bigint NOT NULL PRIMARY KEY, at bigint, KEY (at)) STATS_PERSISTENT=1 STATS_AUTO_RECALC=0',
-      `INSERT INTO \`Message\` SELECT seq, IF(seq % 3 = 0, ${young}, ${old}) FROM seq_1_to_20`,
-      'ANALYZE TABLE `Message`',
-      `INSERT INTO \`Message\` SELECT seq, IF(seq % 3 = 0, ${young}, ${old}) FROM seq_21_to_${messages}`,
-      'FLUSH TABLES',
-    ]);
-    const staying = await world.keys('SELECT id FROM `Message` WHERE id % 3 = 0');
-    const shop = await world.workshop(mapped({ walk: 'key' }), { workers: 2, size: 400 });
-    const run = await shop.collect();
-    expect(run).toMatchObject({ state: 'complete', errors: [], messagesDeleted: (messages / 3) * 2 });
-    expect(run.plan).toMatchObject({ foreignKeys: 'none', walk: 'key' });
-    expect(shop.answers.filter(({ kind }) => kind === 'swept').length).toBeGreaterThan(20);
-    expect(shop.answers.filter(({ kind }) => kind !== 'swept')).toEqual([]);
-    expect(await world.keys('SELECT id FROM `Message`')).toEqual(staying);
-  }, 60_000);
-
   test.each([true, false])('each key is looked up by the index, statistics fresh: %s', async (fresh) => {
     const world = await mappedWorld(fixture(fresh));
     for (const [index, pairs] of [

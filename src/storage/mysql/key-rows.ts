@@ -25,12 +25,10 @@ export function rowsWithKeys(
   pairs: readonly Pair[],
   table: string,
 ): RowsSql | null {
+  const where = keys.matchSql(pairs);
+  if (where === 'false') return null;
   const values = can.valuesTable === null ? null : wholeNumbers(keys, pairs);
-  if (values === null) {
-    const where = keys.matchSql(pairs);
-    return where === 'false' ? null : { from: table, where };
-  }
-  if (values.length === 0) return null;
+  if (values === null) return { from: table, where };
   const on = pairs.map(({ mine }, place) => `${mine} = ${list}.${column(place)}`).join(' AND ');
   const keyTable = can.valuesTable === 'row' ? rowConstructors(values, pairs) : unionOf(values);
   return { from: `${keyTable} STRAIGHT_JOIN ${table} ON ${on}`, where: 'true' };
@@ -40,15 +38,15 @@ export function rowsWithKeys(
 function wholeNumbers(keys: Keys, pairs: readonly Pair[]): readonly (readonly string[])[] | null {
   if (!pairs.every(({ type }) => isInteger(type))) return null;
   const places = pairs.map(({ theirs }) => `c${keys.columns.indexOf(theirs)}`);
-  const seen = new Set<string>();
+  const seen = new Map<string, readonly string[]>();
   for (const row of keys.rows) {
     const values = places.map((place) => row[place] ?? null);
     if (values.includes(null)) continue;
-    // What the driver gives as a number is whole already; larger ones come as text.
-    if (!values.every((value) => Number.isSafeInteger(value) || /^-?\d+$/.test(String(value)))) return null;
-    seen.add(values.join());
+    const texts = values.map(String);
+    if (!texts.every((text) => /^-?\d+$/.test(text))) return null;
+    seen.set(texts.join(), texts);
   }
-  return [...seen].map((values) => values.split(','));
+  return [...seen.values()];
 }
 
 /** MariaDB names the columns by the first SELECT. */

@@ -21,13 +21,8 @@ const leastMs = 1_000;
 const shareOfAge = 0.02;
 /** Before the speed is known: as many batches as take about a second at a target of 50 ms. */
 const firstBatches = 20;
-/**
- * A take costs about as much as a small batch: with four batches of 20 ms after it, it is lost in them. Four of 100 ms
- * would be too many: at the end of a short run one worker walks them alone (60,000 keys on MariaDB, two workers: the
- * last 60 of 160 ms).
- */
+/** A take costs about as much as a small batch: with four batches after it, it is lost in them. */
 const leastBatches = 4;
-const leastWorkMs = 80;
 
 /** A whole number of units, never less than one batch. */
 export function chunkUnits({ batchUnits, unitsPerSecond, runAgeMs }: Omit<ChunkFacts, 'workers'>): number {
@@ -43,12 +38,9 @@ export function chunkUnits({ batchUnits, unitsPerSecond, runAgeMs }: Omit<ChunkF
  * left, so that the last chunks shrink and nobody idles while another walks a long rest.
  */
 export function chunkOf(facts: ChunkFacts): Chunk {
-  const { batchUnits, unitsPerSecond, workers } = facts;
-  const batch = Math.ceil(batchUnits);
-  const worthIt = unitsPerSecond === null ? Infinity : Math.ceil((unitsPerSecond * leastWorkMs) / 1_000);
   return {
     units: chunkUnits(facts),
-    share: 1 / Math.max(1, workers),
-    least: Math.max(batch, Math.min(batch * leastBatches, worthIt)),
+    share: 1 / Math.max(1, facts.workers),
+    least: Math.ceil(facts.batchUnits) * leastBatches,
   };
 }

@@ -23,16 +23,6 @@ describe('chunk', () => {
     expect(chunkOf({ ...facts, workers: 2 })).toEqual({ units: 10_000, share: 0.5, least: 2_000 });
   });
 
-  it('leaves no worker alone with several long batches at the end', () => {
-    const facts = { runAgeMs: 2_000, workers: 2 };
-    const longBatches = { ...facts, batchUnits: 20_000, unitsPerSecond: 200_000 };
-    expect(chunkOf(longBatches).least, 'batches of 100 ms: one').toBe(20_000);
-    const shortBatches = { ...facts, batchUnits: 4_000, unitsPerSecond: 200_000 };
-    expect(chunkOf(shortBatches).least, 'batches of 20 ms: four').toBe(16_000);
-    const hardlyMoves = { ...facts, batchUnits: 500, unitsPerSecond: 3 };
-    expect(chunkOf(hardlyMoves).least, 'never less than one').toBe(500);
-  });
-
   it('is a whole number that can be added to a key, and grows with the age of the run', () => {
     const speed = fc.oneof(fc.double({ min: 0, max: 1e12, noNaN: true }), fc.constant(null));
     fc.assert(

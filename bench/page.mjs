@@ -15,6 +15,7 @@ const order = [
   'sweep',
   'receipts',
   'random-keys',
+  'text-keys',
   'batches',
   'flat',
   'memory',
@@ -23,6 +24,9 @@ const order = [
   'nodes',
   'take-over',
   'demo',
+  'mariadb',
+  'mariadb-large',
+  'mariadb-text-keys',
 ];
 
 /** @typedef {import('./kit/report.mjs').Result} Result */
@@ -64,7 +68,7 @@ function written(results) {
     result.rows === null ? 'its own' : result.rows.toLocaleString('en-US'),
     `${Math.round(result.neighbours.median * 100)} %`,
     `${result.checks.made} of which wrong: ${result.checks.wrong.length}`,
-    `${result.versions.postgresql.version}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
+    `${serverOf(result.versions)}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
     `${result.machine.cores} × ${result.machine.cpu}, ${Math.round(result.machine.memoryMiB / 1_024)} GiB, ${result.machine.system}`,
   ]);
   return [
@@ -72,11 +76,13 @@ function written(results) {
     'The times behind the ratios, medians:',
     table(['benchmark', 'what', 'measured'], lines),
     'When and where each was taken. "Others" is the share of all cores that other work kept busy just before the measured pieces; above 10 % a result is marked as noisy.',
-    table(
-      ['benchmark', 'day', 'repeats', 'rows', 'others', 'counts checked', 'PostgreSQL', 'machine'],
-      taken,
-    ),
+    table(['benchmark', 'day', 'repeats', 'rows', 'others', 'counts checked', 'server', 'machine'], taken),
   ].join('\n\n');
+}
+
+/** @param {Result['versions']} versions */
+function serverOf({ postgresql, mariadb }) {
+  return mariadb === undefined ? `PostgreSQL ${postgresql.version}` : `MariaDB ${mariadb.version}`;
 }
 
 /** @param {readonly number[] | undefined} byRepeat */

@@ -131,7 +131,12 @@ export class Report {
     });
   }
 
-  /** Prints and writes. @param {import('./server.mjs').Server} server */
+  /** How many counts were checked. */
+  get counts() {
+    return { right: this.#checks - this.#wrong.length, wrong: this.#wrong.length };
+  }
+
+  /** Prints and writes. @param {{ versions: () => Promise<object> }} server */
   async finish(server) {
     const neighbours = neighboursOf(this.#busyShares);
     /** @type {Result} */
@@ -202,16 +207,10 @@ function columns(rows) {
   );
 }
 
-/** @param {import('./server.mjs').Server} server */
+/** @param {{ versions: () => Promise<object> }} server */
 async function versions(server) {
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8'));
-  const postgresql = await server.ask(
-    `SELECT current_setting('server_version') AS version,
-       (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
-        WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
-          'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
-  );
-  return { messageGc: version, node: process.version, postgresql };
+  return { messageGc: version, node: process.version, ...(await server.versions()) };
 }
 
 function machine() {

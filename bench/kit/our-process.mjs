@@ -23,6 +23,19 @@ function plainEnvironment() {
 }
 
 /**
+ * Starts a command in the temporary folder.
+ * @param {readonly string[]} args
+ * @param {Readonly<Record<string, string>>} environment
+ */
+export function startCommand(args, environment) {
+  return spawn(process.execPath, [binary, ...args], {
+    cwd: tmpdir(),
+    env: { ...plainEnvironment(), ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/**
  * Runs a command to its end.
  * @param {readonly string[]} args
  * @param {Readonly<Record<string, string>>} environment

@@ -1,8 +1,8 @@
 // What a benchmark found: printed as a table, and kept as JSON with everything that is needed to judge it later
 // (versions, machine, settings, every raw sample). A ratio that misses its target is said; a wrong count is a failure.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { rounded } from './figures.mjs';
 import { busyShare, neighboursOf, noisyFrom } from './neighbours.mjs';
 
@@ -51,6 +51,8 @@ export class Report {
   /** @type {{ what: string, found: number, expected: number }[]} */ #wrong = [];
   /** @type {number[]} */ #busyShares = [];
   #checks = 0;
+  /** @type {number | null} */
+  #repeats = null;
 
   /**
    * @param {string} name
@@ -97,6 +99,46 @@ export class Report {
     this.#samples[group].push(sample);
   }
 
+  /**
+   * What an earlier call of today measured, to go on from there: its samples, facts and checks. Null when there is nothing.
+   * @returns {Result | null}
+   */
+  takeUp() {
+    const file = this.#file();
+    if (!existsSync(file)) return null;
+    /** @type {Result} */
+    const earlier = JSON.parse(readFileSync(file, 'utf8'));
+    this.#startedAt = earlier.startedAt;
+    this.#facts = earlier.facts;
+    this.#samples = earlier.samples;
+    this.#checks = earlier.checks.made;
+    this.#wrong = earlier.checks.wrong;
+    this.#busyShares = Array.from({ length: earlier.neighbours.looks }, () => earlier.neighbours.median);
+    return earlier;
+  }
+
+  /** @param {string} group @returns {readonly any[]} */
+  samplesOf(group) {
+    return this.#samples[group] ?? [];
+  }
+
+  /** How often variants were measured, where it does not follow from the options. @param {number} repeats */
+  repeated(repeats) {
+    this.#repeats = repeats;
+  }
+
+  /** Writes a file beside the results, of the same name but for its ending. @param {string} ending @param {string} text */
+  beside(ending, text) {
+    mkdirSync(this.#options.out, { recursive: true });
+    const file = this.#file().replace(/json$/, ending);
+    writeFileSync(file, text);
+    this.fact(ending, basename(file));
+  }
+
+  #file() {
+    return join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
+  }
+
   /** One line of the printed table. @param {...string} cells */
   line(...cells) {
     this.#lines.push(cells);
@@ -131,8 +173,8 @@ export class Report {
     });
   }
 
-  /** Prints and writes. @param {import('./server.mjs').Server} server */
-  async finish(server) {
+  /** Prints and writes. @param {() => Promise<object>} describeServer its version and settings, under its name */
+  async finish(describeServer) {
     const neighbours = neighboursOf(this.#busyShares);
     /** @type {Result} */
     const result = {
@@ -143,9 +185,9 @@ export class Report {
       smoke: this.#options.smoke,
       noisy: this.#options.noisy || neighbours.median > noisyFrom,
       neighbours,
-      repeats: this.#options.repeats,
+      repeats: this.#repeats ?? this.#options.repeats,
       rows: this.#options.rows,
-      versions: await versions(server),
+      versions: { ...ownVersions(), ...(await describeServer()) },
       machine: machine(),
       targets: this.#targets,
       lines: this.#lines,
@@ -154,7 +196,7 @@ export class Report {
       samples: this.#samples,
     };
     mkdirSync(this.#options.out, { recursive: true });
-    const file = join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
+    const file = this.#file();
     writeFileSync(file, `${JSON.stringify(result, shortNumbers, 1)}\n`);
     process.stdout.write(`${this.#printed(file, result.noisy)}\n`);
   }
@@ -202,16 +244,9 @@ function columns(rows) {
   );
 }
 
-/** @param {import('./server.mjs').Server} server */
-async function versions(server) {
+function ownVersions() {
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8'));
-  const postgresql = await server.ask(
-    `SELECT current_setting('server_version') AS version,
-       (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
-        WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
-          'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
-  );
-  return { messageGc: version, node: process.version, postgresql };
+  return { messageGc: version, node: process.version };
 }
 
 function machine() {

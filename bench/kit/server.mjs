@@ -96,6 +96,17 @@ export class Server {
     return withClient(this.#url, async (client) => (await client.query(statement)).rows[0]);
   }
 
+  /** Version and settings, for the report. */
+  async describe() {
+    const postgresql = await this.ask(
+      `SELECT current_setting('server_version') AS version,
+         (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings
+          WHERE name IN ('shared_buffers', 'max_wal_size', 'synchronous_commit', 'fsync', 'full_page_writes', 'autovacuum',
+            'deadlock_timeout', 'checkpoint_timeout', 'work_mem', 'wal_level', 'block_size')) AS settings`,
+    );
+    return { postgresql };
+  }
+
   /** Drops what is left. */
   async close() {
     for (const name of this.#made) await this.#drop(name);

@@ -21,6 +21,8 @@ const order = [
   'empty-run',
   'answers',
   'demo',
+  'gentleness',
+  'gentleness-mariadb',
 ];
 
 /** @typedef {import('./kit/report.mjs').Result} Result */
@@ -62,19 +64,26 @@ function written(results) {
     result.rows === null ? 'its own' : result.rows.toLocaleString('en-US'),
     `${Math.round(result.neighbours.median * 100)} %`,
     `${result.checks.made} of which wrong: ${result.checks.wrong.length}`,
-    `${result.versions.postgresql.version}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
+    `${serverOf(result)}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
     `${result.machine.cores} × ${result.machine.cpu}, ${Math.round(result.machine.memoryMiB / 1_024)} GiB, ${result.machine.system}`,
   ]);
   return [
     table(['benchmark', 'figure', 'target', 'measured (least to most of the repeats)', ''], targets),
     'The times behind the ratios, medians:',
     table(['benchmark', 'what', 'measured'], lines),
-    'When and where each was taken. "Others" is the share of all cores that other work kept busy just before the measured pieces; above 10 % a result is marked as noisy.',
-    table(
-      ['benchmark', 'day', 'repeats', 'rows', 'others', 'counts checked', 'PostgreSQL', 'machine'],
-      taken,
+    ...results.flatMap(({ name, facts }) =>
+      facts['svg'] === undefined
+        ? []
+        : [`![${name}: p99 of each second, a panel for each collector](../bench/results/${facts['svg']})`],
     ),
+    'When and where each was taken. "Others" is the share of all cores that other work kept busy just before the measured pieces; above 10 % a result is marked as noisy.',
+    table(['benchmark', 'day', 'repeats', 'rows', 'others', 'counts checked', 'server', 'machine'], taken),
   ].join('\n\n');
+}
+
+/** @param {Result} result */
+function serverOf({ versions: { postgresql, mariadb } }) {
+  return postgresql === undefined ? `MariaDB ${mariadb.version}` : `PostgreSQL ${postgresql.version}`;
 }
 
 /** @param {readonly number[] | undefined} byRepeat */

@@ -7,6 +7,9 @@ const body = 'm'.repeat(200);
 const states = ['delivered', 'read', 'failed'];
 const stateOf = () => states[Math.floor(Math.random() * states.length)] ?? 'read';
 
+/** In turn. */
+export const kinds = /** @type {const} */ (['read', 'update', 'insert']);
+
 /**
  * @typedef {object} Application
  * @property {(id: number) => Promise<unknown>} insert  a new message, not processed

@@ -1,6 +1,7 @@
 // The load process as its parent sees it: started, stopped, and its records by phase.
 import { fork } from 'node:child_process';
-import { histogramOf, perSecondP99 } from './quantiles.mjs';
+import { kinds } from './application.mjs';
+import { figuresOf, histogramOf, perSecondP99 } from './quantiles.mjs';
 
 /**
  * @typedef {import('./load-process.mjs').LoadOptions} LoadOptions
@@ -34,12 +35,26 @@ export async function startForeground(options) {
  * @param {number} fromMs
  * @param {number} toMs
  */
-export function phaseOf({ due, took }, fromMs, toMs) {
+export function phaseOf({ due, took, kind }, fromMs, toMs) {
   const chosen = [...due.keys()].filter((at) => Number(due[at]) >= fromMs && Number(due[at]) < toMs);
   const times = chosen.map((at) => Number(took[at]));
   return {
     seconds: (toMs - fromMs) / 1_000,
     histogram: histogramOf(times),
+    p99Of: Object.fromEntries(
+      kinds.map((name, place) => [
+        name,
+        figuresOf(histogramOf(times.filter((_, at) => kind[chosen[at] ?? 0] === place))).p99,
+      ]),
+    ),
+    slowest: times
+      .map((ms, at) => ({ ms, at: chosen[at] ?? 0 }))
+      .toSorted((a, b) => b.ms - a.ms)
+      .slice(0, 8)
+      .map(
+        ({ ms, at }) =>
+          `${kinds[kind[at] ?? 0]} due at ${((Number(due[at]) - fromMs) / 1_000).toFixed(2)} s: ${ms.toFixed(1)} ms`,
+      ),
     timeline: perSecondP99(
       chosen.map((at) => Number(due[at]) - fromMs),
       times,

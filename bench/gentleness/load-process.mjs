@@ -4,7 +4,7 @@
 import { setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { nowMs } from './monotonic.mjs';
-import { openApplication } from './application.mjs';
+import { kinds, openApplication } from './application.mjs';
 
 /**
  * @typedef {object} LoadOptions
@@ -18,6 +18,7 @@ import { openApplication } from './application.mjs';
  * @typedef {object} LoadRecords
  * @property {Float64Array} due   when each request should have been sent, on the machine's monotonic clock
  * @property {Float64Array} took  milliseconds from then until it was answered
+ * @property {Uint8Array} kind    what each was, a place in `kinds`
  * @property {number} inserted    rows that the server said it has
  * @property {Record<string, number>} errors  by their words; a read that finds no row is one
  * @property {boolean} isFavoured  whether this process runs before others on the processor
@@ -37,30 +38,33 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
   const due = [];
   /** @type {number[]} */
   const took = [];
+  /** @type {number[]} */
+  const kind = [];
   /** @type {Record<string, number>} */
   const errors = {};
   /** @type {Set<Promise<void>>} */
   const onTheWay = new Set();
   let inserted = 0;
   let nextId = firstId;
-  let turn = 0;
 
-  const one = async () => {
-    turn += 1;
-    if (turn % 3 === 0) {
+  const one = async (/** @type {number} */ what) => {
+    if (kinds[what] === 'insert') {
       nextId += 1;
       await application.insert(nextId);
       inserted += 1;
       return;
     }
     const id = liveIds[Math.floor(Math.random() * liveIds.length)] ?? 0;
-    const found = turn % 3 === 1 ? await application.read(id) : await application.update(id);
-    if (found !== 1) throw new Error(`a ${turn % 3 === 1 ? 'read' : 'update'} found ${found} rows`);
+    const found = kinds[what] === 'read' ? await application.read(id) : await application.update(id);
+    if (found !== 1) throw new Error(`${kinds[what]} of a row found ${found}`);
   };
+  let turn = 0;
   const stop = new SharedArrayBuffer(4);
   const clock = new Worker(new URL('load-clock.mjs', import.meta.url), { workerData: { perSecond, stop } });
   clock.on('message', (/** @type {number} */ at) => {
-    const request = one()
+    const what = turn % kinds.length;
+    turn += 1;
+    const request = one(what)
       .catch((/** @type {unknown} */ error) => {
         const words = error instanceof Error ? error.message : String(error);
         errors[words] = (errors[words] ?? 0) + 1;
@@ -68,6 +72,7 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
       .finally(() => {
         due.push(at);
         took.push(nowMs() - at);
+        kind.push(what);
         onTheWay.delete(request);
       });
     onTheWay.add(request);
@@ -84,6 +89,7 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
     const records = {
       due: Float64Array.from(due),
       took: Float64Array.from(took),
+      kind: Uint8Array.from(kind),
       inserted,
       errors,
       isFavoured,

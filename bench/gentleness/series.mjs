@@ -44,8 +44,8 @@ export async function measureSeries(world, { options, report }, { leastShare }) 
     ours(world, 'full'),
     oneDelete(world),
     usualLoop(world),
-    ...(hasArchiver ? [archiver('pt-archiver, its best', bestOfArchiver(1_000))] : []),
-    ...(hasArchiver ? [archiver('pt-archiver, defaults', [])] : []),
+    ...(hasArchiver ? [archiver('pt-archiver at its best', bestOfArchiver(1_000))] : []),
+    ...(hasArchiver ? [archiver('pt-archiver with defaults', [])] : []),
   ].filter(({ name }) => wanted(name));
   for (let repeat = 0; repeat < options.repeats; repeat += 1) {
     const first = collectors.length === 0 ? 0 : repeat % collectors.length;
@@ -107,9 +107,13 @@ function laddersOf(world, hasArchiver) {
     ...(hasArchiver && {
       // It sleeps whole seconds only, so the size of its chunks is the finer knob.
       'pt-archiver': [
-        archiver('pt-archiver, its best', bestOfArchiver(1_000)),
+        archiver('pt-archiver at its best', bestOfArchiver(1_000)),
         ...[10_000, 3_000, 1_000, 300].map((limit) =>
-          archiver(`pt-archiver, ${limit} rows, sleeping 1 s`, [...bestOfArchiver(limit), '--sleep', '1']),
+          archiver(`pt-archiver with ${limit} rows, sleeping 1 s`, [
+            ...bestOfArchiver(limit),
+            '--sleep',
+            '1',
+          ]),
         ),
       ],
     }),

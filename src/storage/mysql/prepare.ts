@@ -41,7 +41,7 @@ export async function prepareDatabase(
         // Batches of 35 to 50 ms brought an application's p99 to 104 ms, of 9 ms to 14 ms.
         // Each COMMIT waits for the disk, which nobody can leave out for a session: ranges of 20,000 keys reached 0.93 of one
         // DELETE's speed over 1.7 M rows, of 2,000 half of it.
-        batchTargetMs: { gentle: 25, alone: 100 },
+        batchTargetMs: { gentle: 8, alone: 100 },
         server: await identity(session, storeId),
       };
     });

@@ -77,7 +77,8 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
       });
     onTheWay.add(request);
   });
-  process.send?.('ready');
+  // Only now is the load on: a thread takes a while to start.
+  clock.once('message', () => process.send?.('ready'));
   process.once('message', async () => {
     const flag = new Int32Array(stop);
     Atomics.store(flag, 0, 1);

@@ -1,7 +1,7 @@
 // The application: a process of its own that sends a fixed number of requests a second, whatever becomes of those
 // before. A request's time counts from when it was due, so that a stall of the database (or of this process) lengthens
 // every request that should have been sent in it.
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { nowMs } from './monotonic.mjs';
 import { kinds, openApplication } from './application.mjs';
@@ -29,7 +29,7 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
   let isFavoured = true;
   try {
     // In life the application has a machine of its own. What waits for the processor here should be the database.
-    setPriority(-10);
+    setPriority(Math.max(-20, getPriority() - 10));
   } catch {
     isFavoured = false;
   }

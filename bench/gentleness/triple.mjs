@@ -8,6 +8,7 @@ import { figuresOf, together } from './quantiles.mjs';
 
 const perSecond = 200;
 const connections = 20;
+const startGapMs = 100;
 
 /**
  * @typedef {object} Lengths
@@ -52,6 +53,8 @@ export function measureTriple(world, collector, lengths, report) {
       const idleFrom = nowMs();
       await sleep(lengths.phase * 1_000);
       const idleTo = nowMs();
+      // Starting a program is felt, and belongs to neither phase.
+      await sleep(startGapMs);
       const done = await collector.run(url, lengths.phase);
       await sleep(lengths.after * 1_000);
       const afterTo = nowMs();

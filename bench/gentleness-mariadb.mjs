@@ -12,10 +12,11 @@ const rowsPerSecond = 100_000;
 export const benchmark = {
   name: 'gentleness-mariadb',
   asks: 'What does an application on MariaDB feel while a run is on, and how fast is the run?',
-  async measureOnMariadb({ options, server, report }) {
+  async measureOnMariadb(bench) {
+    const { options, server, report } = bench;
     const rows = options.rows ?? lengthsOf(options).phase * rowsPerSecond;
     const world = await mariadbWorld(server, report, rows);
-    await measureSeries(world, { options, report }, { leastShare: 0.2 });
+    await measureSeries(world, bench, { leastShare: 0.2 });
   },
 };
 

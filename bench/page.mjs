@@ -64,7 +64,7 @@ function written(results) {
     result.rows === null ? 'its own' : result.rows.toLocaleString('en-US'),
     `${Math.round(result.neighbours.median * 100)} %`,
     `${result.checks.made} of which wrong: ${result.checks.wrong.length}`,
-    `${serverOf(result)}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
+    `${serverOf(result.versions)}, Node ${result.versions.node}, message-gc ${result.versions.messageGc}`,
     `${result.machine.cores} × ${result.machine.cpu}, ${Math.round(result.machine.memoryMiB / 1_024)} GiB, ${result.machine.system}`,
   ]);
   return [
@@ -81,9 +81,9 @@ function written(results) {
   ].join('\n\n');
 }
 
-/** @param {Result} result */
-function serverOf({ versions: { postgresql, mariadb } }) {
-  return postgresql === undefined ? `MariaDB ${mariadb.version}` : `PostgreSQL ${postgresql.version}`;
+/** @param {Result['versions']} versions */
+function serverOf({ postgresql, mariadb }) {
+  return mariadb === undefined ? `PostgreSQL ${postgresql.version}` : `MariaDB ${mariadb.version}`;
 }
 
 /** @param {readonly number[] | undefined} byRepeat */

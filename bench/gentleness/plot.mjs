@@ -9,8 +9,8 @@ const columns = 4;
 const phaseColours = { before: '#eef2f5', run: '#fbe3c8', after: '#f6f0d0', idle: '#eef2f5' };
 const phaseWords = { before: 'idle', run: 'run', after: 'after', idle: 'idle' };
 const lineColours = ['#1f5f8b', '#b4451f', '#3b7d3f', '#6b4c9a', '#8a6d1b'];
-/** Milliseconds, on a scale of tenfold steps. */
-const scale = { least: 0.1, most: 10_000 };
+/** Milliseconds, on a scale of tenfold steps, of which the highest is that of the slowest second. */
+const least = 0.1;
 
 /**
  * @param {string} engine
@@ -19,12 +19,26 @@ const scale = { least: 0.1, most: 10_000 };
 export function plotOf(engine, triples) {
   const names = [...new Set(triples.map(({ collector }) => collector))];
   const rows = Math.ceil(names.length / columns);
-  const width = columns * (panel.width + panel.gap) + panel.gap;
+  const width = Math.max(2, Math.min(columns, names.length)) * (panel.width + panel.gap) + panel.gap;
+  const slowest = Math.max(
+    ...triples.flatMap(({ phases }) =>
+      Object.values(phases).flatMap(({ timeline }) =>
+        timeline
+          .split(' ')
+          .map(Number)
+          .filter((ms) => ms >= 0),
+      ),
+    ),
+  );
+  const most = 10 ** Math.max(1, Math.ceil(Math.log10(slowest)));
   const height = rows * (panel.height + panel.gap) + panel.gap + 40;
   const panels = names.map((name, place) => {
     const x = panel.gap + (place % columns) * (panel.width + panel.gap);
     const y = 40 + Math.floor(place / columns) * (panel.height + panel.gap);
-    return `<g transform="translate(${x},${y})">${panelOf(triples.filter((one) => one.collector === name))}</g>`;
+    return `<g transform="translate(${x},${y})">${panelOf(
+      triples.filter((one) => one.collector === name),
+      most,
+    )}</g>`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="10">`,
@@ -40,8 +54,8 @@ export function plotOf(engine, triples) {
   ].join('\n');
 }
 
-/** @param {readonly Triple[]} triples */
-function panelOf(triples) {
+/** @param {readonly Triple[]} triples @param {number} most the top of the scale, ms */
+function panelOf(triples, most) {
   const parts = [];
   const { rowsPerSecond = 0, ratio = 0, collector = '' } = middleOf(triples) ?? {};
   parts.push(text(0, 14, collector, 'font-size="12" font-weight="bold"'));
@@ -69,16 +83,20 @@ function panelOf(triples) {
       const points = phases[kind].timeline
         .split(' ')
         .map(Number)
-        .map((ms, second) => [xOf((from + Math.min(length, second + 0.5)) / all), yOf(ms)])
+        .map((ms, second) => [xOf((from + Math.min(length, second + 0.5)) / all), yOf(ms, most)])
         .filter(([, y]) => Number.isFinite(y));
-      parts.push(
-        `<polyline fill="none" stroke="${lineColours[number % lineColours.length]}" stroke-width="1" points="${points.map(([px = 0, py = 0]) => `${r(px)},${r(py)}`).join(' ')}"/>`,
-      );
+      const colour = lineColours[number % lineColours.length];
+      const line = points.map(([px = 0, py = 0]) => `${r(px)},${r(py)}`).join(' ');
+      parts.push(`<polyline fill="none" stroke="${colour}" points="${line}"/>`);
+      // A line through one point is not seen.
+      for (const [px = 0, py = 0] of points.length === 1 ? points : [])
+        parts.push(`<circle cx="${r(px)}" cy="${r(py)}" r="1.5" fill="${colour}"/>`);
     }
     from += length;
   }
-  for (let ms = scale.least; ms <= scale.most; ms *= 10) {
-    const y = yOf(ms);
+  for (let step = Math.log10(least); step <= Math.log10(most); step += 1) {
+    const ms = 10 ** step;
+    const y = yOf(ms, most);
     parts.push(
       `<line x1="${panel.left}" x2="${panel.left + inner.width}" y1="${r(y)}" y2="${r(y)}" stroke="#cccccc" stroke-width="0.5"/>`,
       text(panel.left - 4, y + 3, String(Number(ms.toPrecision(1))), 'text-anchor="end" fill="#666666"'),
@@ -103,9 +121,9 @@ function middleOf(triples) {
 /** @param {number} share */
 const xOf = (share) => panel.left + share * inner.width;
 
-/** @param {number} ms */
-function yOf(ms) {
-  const share = Math.log10(Math.max(scale.least, ms) / scale.least) / Math.log10(scale.most / scale.least);
+/** @param {number} ms @param {number} most */
+function yOf(ms, most) {
+  const share = Math.log10(Math.max(least, ms) / least) / Math.log10(most / least);
   return panel.top + inner.height * (1 - Math.min(1, share));
 }
 

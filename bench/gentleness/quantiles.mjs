@@ -47,16 +47,21 @@ export function figuresOf(histogram) {
   return { requests, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
+/** A second with fewer requests is the rest of a phase, and its 99th percentile is only its slowest request. */
+const enough = 40;
+
 /**
- * The 99th percentile of each second, for the plot. The last second may be a part of one.
+ * The 99th percentile of each second, for the plot.
  * @param {readonly number[]} offsets milliseconds from the start of the phase
  * @param {readonly number[]} times
- * @returns {string} numbers with spaces between
+ * @returns {string} numbers with spaces between; "-" for a second with too few requests
  */
 export function perSecondP99(offsets, times) {
   /** @type {number[][]} */
   const seconds = [];
   for (const [at, offset] of offsets.entries())
     (seconds[Math.floor(offset / 1_000)] ??= []).push(times[at] ?? 0);
-  return Array.from(seconds, (one) => (one === undefined ? '-' : quantile(one, 0.99).toFixed(2))).join(' ');
+  return Array.from(seconds, (one) =>
+    one === undefined || one.length < enough ? '-' : quantile(one, 0.99).toFixed(2),
+  ).join(' ');
 }

@@ -10,7 +10,11 @@ import { measureTriple } from './triple.mjs';
  * @typedef {import('./collectors.mjs').Collector} Collector
  * @typedef {import('./triple.mjs').Triple} Triple
  * @typedef {import('./postgres-world.mjs').World} World
- * @typedef {{ options: import('../kit/options.mjs').Options, report: import('../kit/report.mjs').Report }} Frame
+ *
+ * @typedef {object} Frame
+ * @property {import('../kit/options.mjs').Options} options
+ * @property {import('../kit/report.mjs').Report} report
+ * @property {{ versions: () => Promise<object> }} server
  */
 
 const budget = 2;
@@ -29,7 +33,7 @@ export function lengthsOf({ smoke, seconds }) {
  * @param {Frame} frame
  * @param {{ leastShare: number }} aims  least speed of `gentle` as a share of the speed of `full`
  */
-export async function measureSeries(world, { options, report }, { leastShare }) {
+export async function measureSeries(world, { options, report, server }, { leastShare }) {
   const lengths = lengthsOf(options);
   if (options.add && report.takeUp() !== null) report.say('goes on from what was measured earlier today');
   report.fact('phases', { ...lengths, requestsPerSecond: 200, kinds: 'a third each: insert, read, update' });
@@ -53,6 +57,7 @@ export async function measureSeries(world, { options, report }, { leastShare }) 
       const triple = await measureTriple(world, collector, lengths, report);
       report.sample(triplesGroup, triple);
       report.say(wordsOf(triple));
+      await report.keep(server);
     }
   }
   for (const [kind, ladder] of Object.entries(laddersOf(world, hasArchiver))) {
@@ -79,6 +84,7 @@ export async function measureSeries(world, { options, report }, { leastShare }) 
       const triple = await measureTriple(world, collector, lengths, report);
       report.sample(searchGroup, { kind, ...triple });
       report.say(`search ${wordsOf(triple)}`);
+      await report.keep(server);
       if (triple.ratio <= budget) high = middle;
       else low = middle + 1;
     }

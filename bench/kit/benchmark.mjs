@@ -88,7 +88,7 @@ export async function runBenchmark({ name, asks, measure, measureOnMariadb }, op
       () => server.stop(),
       async () => {
         await measureOnMariadb({ options, server, report });
-        await report.finish(() => server.describe());
+        await report.finish(server);
         return report;
       },
     );
@@ -98,7 +98,7 @@ export async function runBenchmark({ name, asks, measure, measureOnMariadb }, op
     () => server.close(),
     async () => {
       await measure?.({ options, server, report });
-      await report.finish(() => server.describe());
+      await report.finish(server);
       return report;
     },
   );

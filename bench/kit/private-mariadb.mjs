@@ -38,7 +38,7 @@ export function whyNoMariadb() {
  * @property {(statements: string) => Promise<any>} ask  on a connection that may say several statements at once
  * @property {(database: string, table: string, create: string) => Promise<(into: string) => Promise<void>>} keepTable
  *   keeps a table's files; the function that comes back puts them into another, new database
- * @property {() => Promise<{ mariadb: { version: string, settings: Record<string, string> } }>} describe
+ * @property {() => Promise<{ mariadb: { version: string, settings: Record<string, string> } }>} versions
  * @property {() => Promise<void>} stop
  */
 
@@ -147,7 +147,7 @@ export async function startPrivateMariadb({ isDurable }) {
         await ask(`ALTER TABLE ${table} IMPORT TABLESPACE; ANALYZE TABLE ${table}`);
       };
     },
-    async describe() {
+    async versions() {
       const [{ version }] = await ask('SELECT @@version AS version');
       /** @type {{ Variable_name: string, Value: string }[]} */
       const all = await ask(

@@ -173,8 +173,14 @@ export class Report {
     });
   }
 
-  /** Prints and writes. @param {() => Promise<object>} describeServer its version and settings, under its name */
-  async finish(describeServer) {
+  /** Prints and writes. @param {{ versions: () => Promise<object> }} server */
+  async finish(server) {
+    const { file, noisy } = await this.keep(server);
+    process.stdout.write(`${this.#printed(file, noisy)}\n`);
+  }
+
+  /** Writes what there is so far, so that an interrupt loses no more than one piece. @param {{ versions: () => Promise<object> }} server */
+  async keep(server) {
     const neighbours = neighboursOf(this.#busyShares);
     /** @type {Result} */
     const result = {
@@ -187,7 +193,7 @@ export class Report {
       neighbours,
       repeats: this.#repeats ?? this.#options.repeats,
       rows: this.#options.rows,
-      versions: { ...ownVersions(), ...(await describeServer()) },
+      versions: await versions(server),
       machine: machine(),
       targets: this.#targets,
       lines: this.#lines,
@@ -198,7 +204,7 @@ export class Report {
     mkdirSync(this.#options.out, { recursive: true });
     const file = this.#file();
     writeFileSync(file, `${JSON.stringify(result, shortNumbers, 1)}\n`);
-    process.stdout.write(`${this.#printed(file, result.noisy)}\n`);
+    return { file, noisy: result.noisy };
   }
 
   /** @param {string} file @param {boolean} noisy */
@@ -244,9 +250,10 @@ function columns(rows) {
   );
 }
 
-function ownVersions() {
+/** @param {{ versions: () => Promise<object> }} server */
+async function versions(server) {
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8'));
-  return { messageGc: version, node: process.version };
+  return { messageGc: version, node: process.version, ...(await server.versions()) };
 }
 
 function machine() {

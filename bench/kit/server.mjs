@@ -96,8 +96,8 @@ export class Server {
     return withClient(this.#url, async (client) => (await client.query(statement)).rows[0]);
   }
 
-  /** Version and settings, for the report. */
-  async describe() {
+  /** As a result keeps it. */
+  async versions() {
     const postgresql = await this.ask(
       `SELECT current_setting('server_version') AS version,
          (SELECT json_object_agg(name, setting || coalesce(unit, '')) FROM pg_settings

@@ -27,6 +27,8 @@ const order = [
   'mariadb',
   'mariadb-large',
   'mariadb-text-keys',
+  'gentleness',
+  'gentleness-mariadb',
 ];
 
 /** @typedef {import('./kit/report.mjs').Result} Result */
@@ -75,6 +77,11 @@ function written(results) {
     table(['benchmark', 'figure', 'target', 'measured (least to most of the repeats)', ''], targets),
     'The times behind the ratios, medians:',
     table(['benchmark', 'what', 'measured'], lines),
+    ...results.flatMap(({ name, facts: { svg } }) =>
+      typeof svg === 'string'
+        ? [`![${name}: p99 of each second, a panel for each collector](../bench/results/${svg})`]
+        : [],
+    ),
     'When and where each was taken. "Others" is the share of all cores that other work kept busy just before the measured pieces; above 10 % a result is marked as noisy.',
     table(['benchmark', 'day', 'repeats', 'rows', 'others', 'counts checked', 'server', 'machine'], taken),
   ].join('\n\n');

@@ -7,6 +7,8 @@ import { benchmark as batches } from './batches.mjs';
 import { benchmark as demo } from './demo.mjs';
 import { benchmark as emptyRun } from './empty-run.mjs';
 import { benchmark as flat } from './flat.mjs';
+import { benchmark as gentleness } from './gentleness.mjs';
+import { benchmark as gentlenessOnMariadb } from './gentleness-mariadb.mjs';
 import { runBenchmark, withServer } from './kit/benchmark.mjs';
 import { optionsHelp, readOptions } from './kit/options.mjs';
 import { benchmark as memory } from './memory.mjs';
@@ -30,6 +32,8 @@ const benchmarks = [
   nodes,
   takeOver,
   demo,
+  gentleness,
+  gentlenessOnMariadb,
 ];
 
 const options = readOptions(process.argv.slice(2));
@@ -37,7 +41,7 @@ const unknown = options.names.filter((name) => !benchmarks.some((one) => one.nam
 if (options.help || unknown.length > 0) {
   const words = unknown.length > 0 ? `There is no benchmark ${unknown.join(', ')}.\n` : '';
   process.stdout.write(
-    `${words}node bench/run.mjs [NAME …] [options]\n${benchmarks.map(({ name, asks }) => `  ${name.padEnd(12)} ${asks}`).join('\n')}\n${optionsHelp}\n`,
+    `${words}node bench/run.mjs [NAME …] [options]\n${benchmarks.map(({ name, asks }) => `  ${name.padEnd(18)} ${asks}`).join('\n')}\n${optionsHelp}\n`,
   );
   process.exitCode = unknown.length > 0 ? 2 : 0;
 } else {

@@ -2,6 +2,7 @@
 // is called or when bench/run.mjs calls it.
 import { pathToFileURL } from 'node:url';
 import { optionsHelp, readOptions } from './options.mjs';
+import { startPrivateMariadb } from './private-mariadb.mjs';
 import { startPrivateServer } from './private-server.mjs';
 import { Report } from './report.mjs';
 import { Server, settle } from './server.mjs';
@@ -13,10 +14,16 @@ import { makeTables, tableFacts } from './tables.mjs';
  * @property {Server} server
  * @property {Report} report
  *
+ * @typedef {object} BenchOnMariadb
+ * @property {import('./options.mjs').Options} options
+ * @property {import('./private-mariadb.mjs').PrivateMariadb} server
+ * @property {Report} report
+ *
  * @typedef {object} Benchmark
  * @property {string} name
  * @property {string} asks
- * @property {(bench: Bench) => Promise<void>} measure
+ * @property {(bench: Bench) => Promise<void>} [measure]  on PostgreSQL
+ * @property {(bench: BenchOnMariadb) => Promise<void>} [measureOnMariadb]  instead: on a private MariaDB
  */
 
 /**
@@ -70,16 +77,27 @@ export async function closedAfter(close, work) {
 /**
  * @param {Benchmark} benchmark
  * @param {import('./options.mjs').Options} options
- * @param {string} url of the server
+ * @param {string} url of the PostgreSQL server
  * @returns {Promise<Report>} finished: printed and written. Throws when the benchmark could not run
  */
-export async function runBenchmark({ name, asks, measure }, options, url) {
-  const server = new Server(url);
+export async function runBenchmark({ name, asks, measure, measureOnMariadb }, options, url) {
   const report = new Report(name, asks, options);
+  if (measureOnMariadb !== undefined) {
+    const server = await startPrivateMariadb({ isDurable: !options.smoke });
+    return closedAfter(
+      () => server.stop(),
+      async () => {
+        await measureOnMariadb({ options, server, report });
+        await report.finish(server);
+        return report;
+      },
+    );
+  }
+  const server = new Server(url);
   return closedAfter(
     () => server.close(),
     async () => {
-      await measure({ options, server, report });
+      await measure?.({ options, server, report });
       await report.finish(server);
       return report;
     },
@@ -124,6 +142,9 @@ export async function runIfCalled(benchmark, moduleUrl) {
     process.stdout.write(`${benchmark.name}: ${benchmark.asks}\n${optionsHelp}\n`);
     return;
   }
-  const report = await withServer(options, (url) => runBenchmark(benchmark, options, url));
+  const report =
+    benchmark.measure === undefined
+      ? await runBenchmark(benchmark, options, '')
+      : await withServer(options, (url) => runBenchmark(benchmark, options, url));
   if (!report.isExact) process.exitCode = 1;
 }

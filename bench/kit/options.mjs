@@ -14,6 +14,9 @@ import { parseArgs } from 'node:util';
  * @property {string | null} server  URL of a PostgreSQL database whose user may create databases; null: a private one
  * @property {boolean} noisy       said by the caller: something else works on this machine
  * @property {number} patience     seconds to wait for a quiet machine before each measured piece
+ * @property {number | null} seconds  length of a phase, where a benchmark has phases; null: its own
+ * @property {readonly string[]} only  the variants to measure, where a benchmark allows a choice; empty: all
+ * @property {boolean} add         to what the results folder has of the benchmark from earlier today
  */
 
 export const resultsFolder = fileURLToPath(new URL('../results', import.meta.url));
@@ -25,6 +28,9 @@ export const optionsHelp = `  --repeats N   how often each variant is measured (
   --out DIR     where the JSON files go (default bench/results)
   --server URL  a running PostgreSQL instead of a private one; scratch databases are made there and dropped
   --noisy       mark the result: something else works on this machine
+  --seconds N   length of a phase of gentleness (default 60)
+  --only A,B    only these variants of gentleness, by their names
+  --add         gentleness: put what is measured together with its results of today
   --patience S  wait up to S seconds for a quiet machine before each measured piece (default 0)
 Without --server a private cluster with default settings is made in the temporary folder and removed at the end.`;
 
@@ -44,6 +50,9 @@ export function readOptions(args) {
       server: { type: 'string' },
       noisy: { type: 'boolean', default: false },
       patience: { type: 'string' },
+      seconds: { type: 'string' },
+      only: { type: 'string' },
+      add: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -56,6 +65,9 @@ export function readOptions(args) {
     server: values.server ?? null,
     noisy,
     patience: wholeNumber('--patience', values.patience) ?? 0,
+    seconds: wholeNumber('--seconds', values.seconds) ?? null,
+    only: values.only?.split(',').map((name) => name.trim()) ?? [],
+    add: values.add,
     names: positionals,
     help: values.help,
   };

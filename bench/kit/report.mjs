@@ -1,8 +1,8 @@
 // What a benchmark found: printed as a table, and kept as JSON with everything that is needed to judge it later
 // (versions, machine, settings, every raw sample). A ratio that misses its target is said; a wrong count is a failure.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { rounded } from './figures.mjs';
 import { busyShare, neighboursOf, noisyFrom } from './neighbours.mjs';
 
@@ -51,6 +51,8 @@ export class Report {
   /** @type {{ what: string, found: number, expected: number }[]} */ #wrong = [];
   /** @type {number[]} */ #busyShares = [];
   #checks = 0;
+  /** @type {number | null} */
+  #repeats = null;
 
   /**
    * @param {string} name
@@ -97,6 +99,46 @@ export class Report {
     this.#samples[group].push(sample);
   }
 
+  /**
+   * What an earlier call of today measured, to go on from there: its samples, facts and checks. Null when there is nothing.
+   * @returns {Result | null}
+   */
+  takeUp() {
+    const file = this.#file();
+    if (!existsSync(file)) return null;
+    /** @type {Result} */
+    const earlier = JSON.parse(readFileSync(file, 'utf8'));
+    this.#startedAt = earlier.startedAt;
+    this.#facts = earlier.facts;
+    this.#samples = earlier.samples;
+    this.#checks = earlier.checks.made;
+    this.#wrong = earlier.checks.wrong;
+    this.#busyShares = Array.from({ length: earlier.neighbours.looks }, () => earlier.neighbours.median);
+    return earlier;
+  }
+
+  /** @param {string} group @returns {readonly any[]} */
+  samplesOf(group) {
+    return this.#samples[group] ?? [];
+  }
+
+  /** How often variants were measured, where it does not follow from the options. @param {number} repeats */
+  repeated(repeats) {
+    this.#repeats = repeats;
+  }
+
+  /** Writes a file beside the results, of the same name but for its ending. @param {string} ending @param {string} text */
+  beside(ending, text) {
+    mkdirSync(this.#options.out, { recursive: true });
+    const file = this.#file().replace(/json$/, ending);
+    writeFileSync(file, text);
+    this.fact(ending, basename(file));
+  }
+
+  #file() {
+    return join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
+  }
+
   /** One line of the printed table. @param {...string} cells */
   line(...cells) {
     this.#lines.push(cells);
@@ -138,6 +180,12 @@ export class Report {
 
   /** Prints and writes. @param {{ versions: () => Promise<object> }} server */
   async finish(server) {
+    const { file, noisy } = await this.keep(server);
+    process.stdout.write(`${this.#printed(file, noisy)}\n`);
+  }
+
+  /** Writes what there is so far, so that an interrupt loses no more than one piece. @param {{ versions: () => Promise<object> }} server */
+  async keep(server) {
     const neighbours = neighboursOf(this.#busyShares);
     /** @type {Result} */
     const result = {
@@ -148,7 +196,7 @@ export class Report {
       smoke: this.#options.smoke,
       noisy: this.#options.noisy || neighbours.median > noisyFrom,
       neighbours,
-      repeats: this.#options.repeats,
+      repeats: this.#repeats ?? this.#options.repeats,
       rows: this.#options.rows,
       versions: await versions(server),
       machine: machine(),
@@ -159,9 +207,9 @@ export class Report {
       samples: this.#samples,
     };
     mkdirSync(this.#options.out, { recursive: true });
-    const file = join(this.#options.out, `${this.#startedAt.slice(0, 10)}-${this.name}.json`);
+    const file = this.#file();
     writeFileSync(file, `${JSON.stringify(result, shortNumbers, 1)}\n`);
-    process.stdout.write(`${this.#printed(file, result.noisy)}\n`);
+    return { file, noisy: result.noisy };
   }
 
   /** @param {string} file @param {boolean} noisy */

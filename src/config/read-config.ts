@@ -121,7 +121,7 @@ export function readConfig(
     signalSources: {
       cores: cores(given('databaseCores'), problems),
       checkSql: given('checkSql'),
-      replicas: (given('replicas') ?? '').split(/\s+/).filter((url) => url !== ''),
+      replicas: replicas(given('replicas') ?? '', store.database, problems),
     },
     summaryCallback: text('summaryCallback') === '1',
   };
@@ -142,6 +142,21 @@ export function readConfig(
     jwtKey,
     clusterSecret,
   };
+}
+
+/** What else is wrong with an address is said where it is opened. */
+function replicas(text: string, { engine }: StoreConfig['database'], problems: string[]): readonly string[] {
+  const urls = text.split(/\s+/).filter((url) => url !== '');
+  if (urls.length > 0 && engine !== 'mysql') {
+    problems.push(
+      'MESSAGE_GC_REPLICAS is set, but the database is no MariaDB or MySQL server; PostgreSQL tells of its replicas itself. Unset it',
+    );
+  } else if (urls.some((url) => !/^(mysql|mariadb):\/\//.test(url))) {
+    problems.push(
+      'MESSAGE_GC_REPLICAS has an address that does not begin with mysql:// (it is not printed here: it may hold a password). Expected mysql://user:password@host:port/database, several with spaces between',
+    );
+  }
+  return urls;
 }
 
 function cores(text: string | null, problems: string[]): number | null {

@@ -18,8 +18,20 @@ export type Servers = {
 const modes = ['disabled', 'preferred', 'required', 'verify-ca', 'verify-identity'] as const;
 type Mode = (typeof modes)[number];
 
-/** Throws a Refusal (exit 2) for an address that no waiting mends. */
-export function parseAddress({ url }: MysqlAddress): Servers {
+/** Throws a Refusal (exit 2) for an address that no waiting mends, in words that begin with the option's `name`. */
+export function parseAddress({ url }: MysqlAddress, name = 'DATABASE_URL'): Servers {
+  try {
+    return parse(url);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal(
+      error.reason,
+      `${name} cannot be used (it is not printed here: it may hold a password). ${error.message}`,
+    );
+  }
+}
+
+function parse(url: string): Servers {
   const parts = /^(mysql|mariadb):\/\/(?:([^@/]*)@)?([^/?#]*)(\/[^?#]*)?(\?[^#]*)?$/.exec(url);
   if (parts === null) throw refused('It is no address of the form mysql://user:password@host:port/database');
   const [, , login = '', places = '', path = '', search = ''] = parts;
@@ -83,9 +95,15 @@ function tlsOf(parameters: URLSearchParams): ConnectionOptions {
   };
 }
 
+/** For people: where, without who and how. */
+export function placesOf({ hosts, options }: Servers): string {
+  return options.socketPath ?? hosts.map(({ host, port }) => `${host}:${port}`).join(',');
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
 function refused(words: string): Refusal {
-  return new Refusal(
-    'configuration',
-    `DATABASE_URL cannot be used (it is not printed here: it may hold a password). ${words}`,
-  );
+  return new Refusal('configuration', words);
 }

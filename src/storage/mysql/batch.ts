@@ -4,10 +4,11 @@ import { PlanChanged } from '../sweep/plan-changed.js';
 import { nextRange } from './batch-range.js';
 import { deletePlain } from './delete-plain.js';
 import { deleteSkippingLocked } from './delete-skipping-locked.js';
-import { isLockInTheWay, translate } from './errors.js';
+import { isInterrupted, isLockInTheWay, translate } from './errors.js';
 import { type Sessions, withSession } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
+import type { Guard, Waiters } from './signals/waiters.js';
 import { enterSpan, parkSpan, writeSpan } from './span-row.js';
 
 /*
@@ -22,13 +23,15 @@ import { enterSpan, parkSpan, writeSpan } from './span-row.js';
  *
  * READ COMMITTED is the session's. Each statement has its round trip: see `writeSpan`.
  */
-export function sweepOf(sessions: Sessions): Sweep {
+export function sweepOf(sessions: Sessions, waiters: Waiters): Sweep {
   return {
     batch: (request) =>
       withSession(sessions.sweep, async (session) => {
+        const guard = waiters.guard(session, request.yields);
         try {
-          return await attempt(session, request);
+          return await attempt(session, request, guard);
         } catch (error) {
+          await guard.done();
           // 1205 undoes its statement only: after any error the next statement is ROLLBACK. A session that cannot do
           // it must not be used again.
           await session.write('ROLLBACK').catch(() => {
@@ -36,8 +39,13 @@ export function sweepOf(sessions: Sessions): Sweep {
           });
           if (error instanceof PlanChanged) return { kind: 'plan_changed', words: error.message };
           const known = translate(error, 'delete a range of messages');
+          if (isInterrupted(known) && guard.waited !== null) {
+            return { kind: 'waited_for', sessions: guard.waited };
+          }
           if (isLockInTheWay(known) && !request.skipLocked) return { kind: 'locked' };
           throw known;
+        } finally {
+          await guard.done();
         }
       }),
   };
@@ -45,7 +53,7 @@ export function sweepOf(sessions: Sessions): Sweep {
 
 const nothingDeleted: Deleted = { deleted: 0, dependents: {}, skipped: 0 };
 
-async function attempt(session: Session, request: BatchRequest): Promise<BatchAnswer> {
+async function attempt(session: Session, request: BatchRequest, guard: Guard): Promise<BatchAnswer> {
   const { skipLocked, tell } = request;
   const seen = await enterSpan(session, request);
   if (seen === null) return rollback(session, { kind: 'lost' });
@@ -77,6 +85,8 @@ async function attempt(session: Session, request: BatchRequest): Promise<BatchAn
   });
   if (!isOurs) return rollback(session, { kind: 'lost' });
   tell?.('committing');
+  // Whoever waits has the rows sooner by the COMMIT than by the end of it.
+  await guard.done();
   await session.write('COMMIT');
   const lockedMs = range.isEmpty ? 0 : performance.now() - lockedFrom;
   tell?.('committed');

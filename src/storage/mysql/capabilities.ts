@@ -14,6 +14,10 @@ export type Capabilities = {
   readonly zeroLockWait: boolean;
   /** `max_statement_time` for every statement; otherwise only SELECT can be limited. */
   readonly statementTime: boolean;
+  /** `KILL QUERY ID n`: ends that statement of a session and never the one after it. */
+  readonly killsOneStatement: boolean;
+  /** Where InnoDB tells who waits for whom. */
+  readonly lockWaits: 'information_schema' | 'performance_schema';
   /** How a table of values is written inside a statement: `VALUES (1)` or `VALUES ROW(1)`; null: not at all. */
   readonly valuesTable: 'plain' | 'row' | null;
 };
@@ -32,6 +36,8 @@ export function capabilitiesOf(version: string): Capabilities {
     returning: isMariaDb,
     zeroLockWait: isMariaDb,
     statementTime: isMariaDb,
+    killsOneStatement: isMariaDb,
+    lockWaits: isMariaDb ? 'information_schema' : 'performance_schema',
     valuesTable: isMariaDb ? 'plain' : knowsRow ? 'row' : null,
   };
 }
@@ -47,6 +53,7 @@ export function sessionSettings(
   can: Capabilities,
   idleInTransactionSeconds: number,
   lockWaitSeconds: number,
+  statementSeconds = longestStatementSeconds * Math.max(1, lockWaitSeconds),
 ): readonly string[] {
   const common = [
     `time_zone = '+00:00'`,
@@ -65,13 +72,13 @@ export function sessionSettings(
       ? [
           `idle_transaction_timeout = ${idleInTransactionSeconds}`,
           `idle_write_transaction_timeout = ${idleInTransactionSeconds}`,
-          `max_statement_time = ${longestStatementSeconds * Math.max(1, lockWaitSeconds)}`,
+          `max_statement_time = ${statementSeconds}`,
           'in_predicate_conversion_threshold = 0',
         ]
       : [
           // MySQL has no limit of its own for a session that is idle in a transaction.
           `wait_timeout = 10`,
-          `max_execution_time = ${longestStatementSeconds * 1_000 * Math.max(1, lockWaitSeconds)}`,
+          `max_execution_time = ${statementSeconds * 1_000}`,
           'range_optimizer_max_mem_size = 0',
           'information_schema_stats_expiry = 0',
         ];

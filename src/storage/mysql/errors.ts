@@ -117,3 +117,8 @@ export function translate(error: unknown, doing: string): StoreError {
 export function isLockInTheWay(error: StoreError): boolean {
   return error.nativeCode === '1205' || error.nativeCode === '3572';
 }
+
+/** A statement that somebody ended by KILL QUERY. */
+export function isInterrupted(error: StoreError): boolean {
+  return error.nativeCode === '1317';
+}

@@ -69,6 +69,9 @@ export const statements: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS ${own('hold')} (
     kind ${ascii(16)} NOT NULL, value varchar(512) ${bytewise} NOT NULL, made_by varchar(255) NOT NULL,
     made_at datetime(6) NOT NULL, PRIMARY KEY (kind, value)) ${tableOptions}`,
+  // Version 3. Written by whoever watches the database's health, read on its replicas.
+  `CREATE TABLE IF NOT EXISTS ${own('pulse')} (
+    id ${ascii(64)} NOT NULL PRIMARY KEY, beat_at datetime(6) NOT NULL) ${tableOptions}`,
 ];
 
 /**

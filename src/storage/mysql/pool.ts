@@ -1,24 +1,37 @@
 import type { ConnectionOptions } from 'mysql2';
 import { StoreError } from '../../core/errors.js';
 import { kindOf, translate } from './errors.js';
-import { parseAddress, type MysqlAddress, type Servers } from './address.js';
+import { isLoopback, parseAddress, placesOf, type MysqlAddress, type Servers } from './address.js';
 import { connect, type Session } from './session.js';
 
 /**
  * Connections of a node: control statements never share one with the sweep, so that a heartbeat does not wait for a
- * batch. At most workers + 2, all to the same server of a cluster.
+ * batch. At most workers + 5, all to the same server of a cluster.
  */
 export type Sessions = {
   readonly control: Pool;
   readonly sweep: Pool;
+  /** Looks at the server's health, while a run is on. */
+  readonly monitor: Pool;
+  /** One connection, so that nothing of ours stands in the way of what it measures. */
+  readonly canary: Pool;
   readonly database: string;
   readonly sessions: number;
+  /** What the server calls them: those of this process that are open now. */
+  ids(): readonly number[];
+  /** Whether the server in use is reached on this machine: by its loopback or a socket. */
+  isLocal(): boolean;
   close(): Promise<void>;
 };
 
 /** A frozen node must free its rows long before its lease is over, and an application must not wait for it. */
-const idleInTransactionSeconds = { sweep: 2, control: 5 };
-const lockWaitSeconds = { sweep: 1, control: 5 };
+const idleInTransactionSeconds = { sweep: 2, control: 5, monitor: 2 };
+const lockWaitSeconds = { sweep: 1, control: 5, monitor: 1 };
+/** A look that takes longer is one that could not be made. */
+const statementSeconds = { sweep: undefined, control: undefined, monitor: 1 };
+type Use = keyof typeof statementSeconds;
+/** One for a check of the operator's own that takes its second, and one for the others. */
+const monitorSessions = 2;
 /** Shorter than any server's own wait_timeout that an operator would choose, MySQL's of ours (10 s) included. */
 const idleMs = 8_000;
 
@@ -28,15 +41,28 @@ export function openServer(address: MysqlAddress, workers: number): Sessions {
   const turn = new Turn(servers);
   const control = new Pool(turn, 2, 'control');
   const sweep = new Pool(turn, workers, 'sweep');
+  const monitor = new Pool(turn, monitorSessions, 'monitor');
+  const canary = new Pool(turn, 1, 'monitor');
+  const pools = [control, sweep, monitor, canary];
   return {
     control,
     sweep,
+    monitor,
+    canary,
     database: servers.database,
-    sessions: workers + 2,
+    sessions: workers + 2 + monitorSessions + 1,
+    ids: () => pools.flatMap((pool) => pool.ids()),
+    isLocal: () => turn.isLocal,
     async close() {
-      await Promise.all([control.close(), sweep.close()]);
+      await Promise.all(pools.map((pool) => pool.close()));
     },
   };
+}
+
+/** One session to another server, which is only looked at. `url` as in DATABASE_URL; throws a Refusal. */
+export function openReplica(url: string): { readonly pool: Pool; readonly where: string } {
+  const servers = parseAddress({ url }, 'MESSAGE_GC_REPLICAS');
+  return { pool: new Pool(new Turn(servers), 1, 'monitor'), where: placesOf(servers) };
 }
 
 /** Which host of the address is in use. It changes only when that one cannot be used, for all pools together. */
@@ -57,26 +83,37 @@ class Turn {
     return { ...options, database, ...hosts[this.#at] };
   }
 
+  get isLocal(): boolean {
+    const { hosts, options } = this.servers;
+    return options.socketPath !== undefined || isLoopback(hosts[this.#at]?.host ?? '');
+  }
+
   /** The host at `seen` failed; unless somebody has moved on already, the next one's turn comes. */
   failed(seen: number): void {
     if (seen === this.#at) this.#at = (this.#at + 1) % this.servers.hosts.length;
   }
 }
 
-type Held = { readonly session: Session; readonly host: number; idleSince: number };
+type Held = {
+  readonly session: Session;
+  readonly host: number;
+  idleSince: number;
+  /** Not handed on again. */
+  isLast: boolean;
+};
 
 /** At most `max` sessions to the host in turn; who asks for more waits. Broken ones are closed, not handed on. */
 export class Pool {
   readonly #turn: Turn;
   readonly #max: number;
-  readonly #use: 'sweep' | 'control';
+  readonly #use: Use;
   readonly #idle: Held[] = [];
   readonly #waiting: (() => void)[] = [];
   readonly #held = new Map<Session, Held>();
   #open = 0;
   #closed = false;
 
-  constructor(turn: Turn, max: number, use: 'sweep' | 'control') {
+  constructor(turn: Turn, max: number, use: Use) {
     this.#turn = turn;
     this.#max = max;
     this.#use = use;
@@ -104,7 +141,13 @@ export class Pool {
   release(session: Session): void {
     const held = this.#held.get(session);
     this.#held.delete(session);
-    if (held === undefined || this.#closed || session.isBroken || held.host !== this.#turn.at) {
+    if (
+      held === undefined ||
+      this.#closed ||
+      session.isBroken ||
+      held.isLast ||
+      held.host !== this.#turn.at
+    ) {
       if (session.isBroken && held !== undefined) this.#turn.failed(held.host);
       this.#discard(session);
     } else {
@@ -114,9 +157,19 @@ export class Pool {
     this.#waiting.shift()?.();
   }
 
+  ids(): readonly number[] {
+    return [...this.#held.values(), ...this.#idle].map(({ session }) => session.id);
+  }
+
+  /** Gives up every session, one that is in use when it comes back; who comes later gets a new one. */
+  drain(): void {
+    for (const held of this.#held.values()) held.isLast = true;
+    for (const { session } of this.#idle.splice(0)) this.#discard(session);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { session } of this.#idle.splice(0)) this.#discard(session);
+    this.drain();
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
@@ -141,8 +194,9 @@ export class Pool {
           options: this.#turn.options,
           idleInTransactionSeconds: idleInTransactionSeconds[this.#use],
           lockWaitSeconds: lockWaitSeconds[this.#use],
+          statementSeconds: statementSeconds[this.#use],
         });
-        this.#held.set(session, { session, host, idleSince: 0 });
+        this.#held.set(session, { session, host, idleSince: 0, isLast: false });
         return session;
       } catch (error) {
         last = error;

@@ -6,12 +6,15 @@ import { type Capabilities, capabilitiesOf, sessionSettings } from './capabiliti
 export class Session {
   readonly connection: Connection;
   readonly can: Capabilities;
+  /** As the server counts its connections. Not the driver's number, which is that of a proxy where there is one. */
+  readonly id: number;
   /** Its connection is gone, or it owes an answer: nobody may have it any more. */
   isBroken = false;
 
-  constructor(connection: Connection, can: Capabilities) {
+  constructor(connection: Connection, can: Capabilities, id: number) {
     this.connection = connection;
     this.can = can;
+    this.id = id;
     // Its query rejects as well, which is handled; without a listener the process would end.
     connection.on('error', () => {
       this.isBroken = true;
@@ -60,6 +63,8 @@ export type ConnectTo = {
   readonly idleInTransactionSeconds: number;
   /** Seconds that a statement may wait for a lock. */
   readonly lockWaitSeconds: number;
+  /** Seconds after which the server ends a statement; without it what a batch may take. */
+  readonly statementSeconds?: number | undefined;
 };
 
 /** Connects and settles the session; the connection is closed when that fails. */
@@ -67,6 +72,7 @@ export async function connect({
   options,
   idleInTransactionSeconds,
   lockWaitSeconds,
+  statementSeconds,
 }: ConnectTo): Promise<Session> {
   const connection = createConnection({
     ...(options as object),
@@ -89,15 +95,19 @@ export async function connect({
         else reject(error);
       });
     });
-    const version = await new Promise<string>((resolve, reject) => {
-      connection.query({ sql: 'SELECT VERSION() AS v', timeout: answerLimitMs }, (error, answer) => {
-        if (error === null) resolve((answer as unknown as { v: string }[])[0]?.v ?? '');
+    const { v, id } = await new Promise<{ v: string; id: number }>((resolve, reject) => {
+      const sql = 'SELECT VERSION() AS v, CONNECTION_ID() AS id';
+      connection.query({ sql, timeout: answerLimitMs }, (error, answer) => {
+        if (error === null)
+          resolve((answer as unknown as { v: string; id: number }[])[0] ?? { v: '', id: 0 });
         else reject(error);
       });
     });
-    const session = new Session(connection, capabilitiesOf(version));
+    const session = new Session(connection, capabilitiesOf(v), Number(id));
     connection.off('error', early);
-    await session.all(sessionSettings(session.can, idleInTransactionSeconds, lockWaitSeconds));
+    await session.all(
+      sessionSettings(session.can, idleInTransactionSeconds, lockWaitSeconds, statementSeconds),
+    );
     return session;
   } catch (error) {
     connection.destroy();

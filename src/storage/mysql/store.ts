@@ -17,6 +17,7 @@ import { previewOf } from './preview.js';
 import { prepareDatabase } from './prepare.js';
 import { readOnly } from './read-only.js';
 import { lockHolders, sharesOf } from './progress.js';
+import { Waiters } from './signals/waiters.js';
 import { signalsOf } from './signals/watch.js';
 import type { Session } from './session.js';
 import { seedOwnTables } from './seed.js';
@@ -26,6 +27,7 @@ export function mysqlStore(sessions: Sessions, sources: SignalSources): Store {
   const dialect = mysqlDialect(sessions);
   let server = '';
   const planner = plannerOf(sessions);
+  const waiters = new Waiters(sessions);
   return {
     ledger: ledgerOf({
       dialect,
@@ -33,14 +35,14 @@ export function mysqlStore(sessions: Sessions, sources: SignalSources): Store {
       shares: sharesOf(sessions),
       lockHolders: (run) => lockHolders(sessions, run),
     }),
-    sweep: sweepOf(sessions),
+    sweep: sweepOf(sessions, waiters),
     planner,
     outbox: outboxOf(dialect, () => server),
     home: homeOf(dialect),
     holds: holdsOf(dialect, (mapping, values) => holdKeyOf(sessions, mapping, values)),
     ownTables: ownTablesOf(sessions),
     doctor: doctorOf(sessions),
-    signals: signalsOf(sessions, sources),
+    signals: signalsOf(sessions, sources, waiters),
     preview: previewOf(sessions, planner),
     async prepare(options) {
       const facts = await prepareDatabase(sessions, options);

@@ -10,7 +10,7 @@ const counter = 'wsrep_flow_control_paused_ns';
 export function flowControl(sessions: Sessions): Watcher {
   let before: { readonly ns: bigint; readonly at: number } | null = null;
   const pausedNs = (): Promise<bigint | null> =>
-    asking(sessions.control, 'see whether the cluster keeps up', async (session) => {
+    asking(sessions.monitor, 'see whether the cluster keeps up', async (session) => {
       const rows = await session.rows<{ Value: string }>(`SHOW STATUS LIKE '${counter}'`);
       return rows[0] === undefined ? null : BigInt(rows[0].Value);
     });

@@ -145,9 +145,11 @@ export function readConfig(
 }
 
 /** What else is wrong with an address is said where it is opened. */
-function replicas(text: string, { engine }: StoreConfig['database'], problems: string[]): readonly string[] {
+function replicas(text: string, database: StoreConfig['database'], problems: string[]): readonly string[] {
   const urls = text.split(/\s+/).filter((url) => url !== '');
-  if (urls.length > 0 && engine !== 'mysql') {
+  // Without a folder: which database it is could not be told, and that is a problem of its own.
+  const isKnown = database.engine !== 'pglite' || database.folder !== '';
+  if (urls.length > 0 && isKnown && database.engine !== 'mysql') {
     problems.push(
       'MESSAGE_GC_REPLICAS is set, but the database is no MariaDB or MySQL server; PostgreSQL tells of its replicas itself. Unset it',
     );

@@ -4,24 +4,31 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mariadbConnection } from '../harness/mariadb-database.js';
+import {
+  commonOptions,
+  freePorts,
+  giveAway,
+  installData,
+  killServer,
+  logOf,
+  serverBinary,
+  whyNoServer,
+} from '../harness/mariadb-server.js';
 import { until } from '../harness/wait.js';
 
 const providers = ['/usr/lib/galera/libgalera_smm.so', '/usr/lib64/galera-4/libgalera_smm.so'];
-const server = ['/usr/sbin/mariadbd', '/usr/libexec/mariadbd'].find(existsSync);
 const provider = providers.find(existsSync);
 
 /** Null when a cluster can be started here, else what is missing. */
 export function whyNoCluster(): string | null {
-  if (server === undefined) return 'there is no mariadbd (apt-get install mariadb-server)';
+  const noServer = whyNoServer();
+  if (noServer !== null) return noServer;
   if (provider === undefined) return 'there is no Galera provider (apt-get install galera-4)';
   if (spawnSync('rsync', ['--version']).status !== 0) return 'there is no rsync (apt-get install rsync)';
-  if (spawnSync('mariadb-install-db', ['--help']).error !== undefined)
-    return 'there is no mariadb-install-db';
   return null;
 }
 
@@ -81,44 +88,17 @@ class Member implements GaleraNode {
 
   async install(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    await giveAway(this.#folder);
-    await mkdir(join(this.#folder, 'tmp'), { recursive: true });
-    await giveAway(join(this.#folder, 'tmp'));
-    const made = spawnSync(
-      'mariadb-install-db',
-      [
-        '--no-defaults',
-        `--datadir=${join(this.#folder, 'data')}`,
-        '--auth-root-authentication-method=normal',
-        '--skip-test-db',
-        `--tmpdir=${join(this.#folder, 'tmp')}`,
-        ...asUser(),
-      ],
-      { encoding: 'utf8' },
-    );
-    if (made.status !== 0) throw new Error(`mariadb-install-db: ${made.stderr}`);
+    await installData(this.#folder);
   }
 
   async start(isFirst = false): Promise<void> {
     const [port, group, increments, transfer] = this.#ports;
     this.#process = spawn(
-      server ?? '',
+      serverBinary ?? '',
       [
-        '--no-defaults',
-        ...asUser(),
-        `--datadir=${join(this.#folder, 'data')}`,
-        // Not /tmp: a server that starts removes what looks like its own temporary tables, another one's as well.
-        `--tmpdir=${join(this.#folder, 'tmp')}`,
-        `--socket=${join(this.#folder, 's')}`,
-        `--pid-file=${join(this.#folder, 'pid')}`,
-        `--log-error=${join(this.#folder, 'log.err')}`,
-        `--port=${port}`,
-        '--bind-address=127.0.0.1',
-        '--skip-name-resolve',
+        ...commonOptions(this.#folder, port ?? 0),
         '--binlog-format=ROW',
         '--innodb-autoinc-lock-mode=2',
-        '--innodb-buffer-pool-size=32M',
-        '--innodb-log-file-size=16M',
         '--wsrep-on=ON',
         `--wsrep-provider=${provider}`,
         `--wsrep-cluster-address=gcomm://${isFirst ? '' : this.#group}`,
@@ -137,18 +117,11 @@ class Member implements GaleraNode {
   }
 
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve());
-    });
-    child.kill('SIGKILL');
-    await ended;
+    await killServer(this.#process);
   }
 
-  async log(): Promise<string> {
-    const text = await readFile(join(this.#folder, 'log.err'), 'utf8').catch(() => '');
-    return text.split('\n').slice(-60).join('\n');
+  log(): Promise<string> {
+    return logOf(this.#folder);
   }
 
   async #isReady(): Promise<boolean> {
@@ -164,34 +137,4 @@ class Member implements GaleraNode {
       return false;
     }
   }
-}
-
-/** As root, servers run as the package's own user: the transfer between them drops root's rights and could not write. */
-const isRoot = process.getuid?.() === 0;
-
-function asUser(): readonly string[] {
-  return isRoot ? ['--user=mysql'] : [];
-}
-
-async function giveAway(folder: string): Promise<void> {
-  if (!isRoot) return;
-  const id = (flag: string): number => Number(spawnSync('id', [flag, 'mysql'], { encoding: 'utf8' }).stdout);
-  await chown(folder, id('-u'), id('-g'));
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const one = createServer();
-          one.once('error', reject);
-          one.listen(0, '127.0.0.1', () => resolve(one));
-        }),
-    ),
-  );
-  const ports = servers.map((one) => (one.address() as { port: number }).port);
-  await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
-  return ports;
 }

@@ -50,6 +50,7 @@ export class MariadbProxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #links = new Set<Open>();
   readonly #settings = new Set<Setting>();
+  readonly #slowed = new Set<{ readonly match: (statement: string) => boolean; readonly ms: number }>();
   #isRefusing = false;
 
   private constructor(server: Server, target: { readonly host: string; readonly port: number }) {
@@ -88,6 +89,13 @@ export class MariadbProxy {
     });
     this.#settings.add({ trap, left: trap.skip ?? 0, tell: () => tell() });
     return { waitForHit: (deadlineMs) => within("a statement of the proxy's trap", deadlineMs, struck) };
+  }
+
+  /** From now on every matching statement comes `ms` late; returns how to stop. */
+  slow(match: (statement: string) => boolean, ms: number): () => void {
+    const slowed = { match, ms };
+    this.#slowed.add(slowed);
+    return () => this.#slowed.delete(slowed);
   }
 
   /** Ends every connection, as a restarted server does; new ones are welcome unless `refuse` was called. */
@@ -156,9 +164,23 @@ export class MariadbProxy {
       const packet = link.pending.subarray(0, length);
       link.pending = link.pending.subarray(length);
       const isQuery = packet[3] === 0 && packet[4] === comQuery;
-      if (isQuery && this.#strike(link, packet)) return;
+      if (isQuery && (this.#strike(link, packet) || this.#delay(link, packet))) return;
       link.server.write(packet);
     }
+  }
+
+  /** True: the statement goes on later. */
+  #delay(link: Open, packet: Buffer): boolean {
+    const text = packet.toString('utf8', 5);
+    const slowed = [...this.#slowed].find(({ match }) => match(text));
+    if (slowed === undefined) return false;
+    link.isHeld = true;
+    setTimeout(() => {
+      link.isHeld = false;
+      link.server.write(packet);
+      this.#forward(link);
+    }, slowed.ms);
+    return true;
   }
 
   /** True: the statement is kept back. */

@@ -65,6 +65,8 @@ export class Instance {
         MESSAGE_GC_LISTEN: '127.0.0.1:0',
         MESSAGE_GC_ADMIN_PASSWORD: adminPassword,
         MESSAGE_GC_PROFILE: 'gentle',
+        // What other tests do on the machine and its servers must not hold a run back, unless a test asks for it.
+        MESSAGE_GC_SIGNALS: 'canary=off,active_sessions=off',
         // No folder of the embedded database may appear in the working directory by accident.
         MESSAGE_GC_CONFIG: '',
         LOG_LEVEL: 'debug',

@@ -62,12 +62,17 @@ describe.skipIf(missing !== null)('replicas of a MariaDB server', { timeout: 120
     const { world, replica } = await watchedWorld();
     const instance = await world.start({
       MESSAGE_GC_REPLICAS: replicasOf(world),
-      MESSAGE_GC_SIGNALS: `${calm},replica_lag=3`,
+      MESSAGE_GC_SIGNALS: 'canary=off,active_sessions=1000,replica_lag=3',
     });
     const id = await startSlowly(world, instance, 700);
     const lag = (await signalsOf(instance, id))['replica_lag'];
     expect(lag).toMatchObject({ state: 'ok', limit: 3 });
     expect(lag?.value).toBeLessThan(3);
+    await until('nobody to work here but we', 10_000, async () => {
+      const active = (await signalsOf(instance, id))['active_sessions'];
+      // The threads that feed the replicas are nobody's work.
+      return active?.detail?.startsWith('0 on ') === true;
+    });
     await replica.query('STOP SLAVE SQL_THREAD');
     // The limit itself is three seconds away.
     const run = await waitForReason(instance, id, 'stopped', 'replica_lag', 8_000);

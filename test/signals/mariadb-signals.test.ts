@@ -32,7 +32,10 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
 
   test('every signal is read, or absent with the reason why', async () => {
     const world = await mariadbWorld(6_000);
-    const instance = await world.start({ MESSAGE_GC_CHECK_SQL: 'SELECT 0.25;' });
+    const instance = await world.start({
+      MESSAGE_GC_CHECK_SQL: 'SELECT 0.25;',
+      MESSAGE_GC_SIGNALS: 'canary=10000,active_sessions=1000',
+    });
     const id = await startSlowly(world, instance, 500);
     const signals = await signalsOf(instance, id);
     for (const name of ['canary', 'active_sessions', 'oldest_transaction', 'history_list', 'disk_used'])

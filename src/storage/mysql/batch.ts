@@ -8,7 +8,7 @@ import { isInterrupted, isLockInTheWay, translate } from './errors.js';
 import { type Sessions, withSession } from './pool.js';
 import { textOf } from './range.js';
 import type { Session } from './session.js';
-import type { Guard, Waiters } from './signals/waiters.js';
+import type { BatchWatch, Waiters } from './signals/waiters.js';
 import { enterSpan, parkSpan, writeSpan } from './span-row.js';
 
 /*
@@ -27,11 +27,11 @@ export function sweepOf(sessions: Sessions, waiters: Waiters): Sweep {
   return {
     batch: (request) =>
       withSession(sessions.sweep, async (session) => {
-        const guard = waiters.guard(session, request.yields);
+        const watch = waiters.watch(session, request.yields);
         try {
-          return await attempt(session, request, guard);
+          return await attempt(session, request, watch);
         } catch (error) {
-          await guard.done();
+          await watch.over();
           // 1205 undoes its statement only: after any error the next statement is ROLLBACK. A session that cannot do
           // it must not be used again.
           await session.write('ROLLBACK').catch(() => {
@@ -39,13 +39,13 @@ export function sweepOf(sessions: Sessions, waiters: Waiters): Sweep {
           });
           if (error instanceof PlanChanged) return { kind: 'plan_changed', words: error.message };
           const known = translate(error, 'delete a range of messages');
-          if (isInterrupted(known) && guard.waited !== null) {
-            return { kind: 'waited_for', sessions: guard.waited };
+          if (isInterrupted(known) && watch.waited !== null) {
+            return { kind: 'waited_for', sessions: watch.waited };
           }
           if (isLockInTheWay(known) && !request.skipLocked) return { kind: 'locked' };
           throw known;
         } finally {
-          await guard.done();
+          await watch.over();
         }
       }),
   };
@@ -53,7 +53,7 @@ export function sweepOf(sessions: Sessions, waiters: Waiters): Sweep {
 
 const nothingDeleted: Deleted = { deleted: 0, dependents: {}, skipped: 0 };
 
-async function attempt(session: Session, request: BatchRequest, guard: Guard): Promise<BatchAnswer> {
+async function attempt(session: Session, request: BatchRequest, watch: BatchWatch): Promise<BatchAnswer> {
   const { skipLocked, tell } = request;
   const seen = await enterSpan(session, request);
   if (seen === null) return rollback(session, { kind: 'lost' });
@@ -86,7 +86,7 @@ async function attempt(session: Session, request: BatchRequest, guard: Guard): P
   if (!isOurs) return rollback(session, { kind: 'lost' });
   tell?.('committing');
   // Whoever waits has the rows sooner by the COMMIT than by the end of it.
-  await guard.done();
+  await watch.over();
   await session.write('COMMIT');
   const lockedMs = range.isEmpty ? 0 : performance.now() - lockedFrom;
   tell?.('committed');

@@ -16,14 +16,17 @@ const betweenMs = () => 110 + Math.random() * 90;
 const longestKillMs = 1_000;
 
 /** One batch under watch. */
-export type Guard = {
+export type BatchWatch = {
   /** How many sessions waited when it was ended; null: it was not. */
   readonly waited: number | null;
   /** From here on nothing of this session is ended. Called before COMMIT, and before the session goes back. */
-  done(): Promise<void>;
+  over(): Promise<void>;
 };
 
-type Guarded = Guard & { readonly session: Session; end(killer: Session, waited: number): Promise<void> };
+type WatchedBatch = BatchWatch & {
+  readonly session: Session;
+  end(killer: Session, waited: number): Promise<void>;
+};
 
 /**
  * Who waits for the rows of a batch is an application that stands still. Its batch is ended: the running statement is
@@ -31,7 +34,7 @@ type Guarded = Guard & { readonly session: Session; end(killer: Session, waited:
  */
 export class Waiters {
   readonly #sessions: Sessions;
-  readonly #old = new Set<Guarded>();
+  readonly #old = new Set<WatchedBatch>();
   #isOn = false;
   #isLooking = false;
 
@@ -54,21 +57,21 @@ export class Waiters {
     };
   }
 
-  guard(session: Session, yields: boolean): Guard {
-    if (!this.#isOn || !yields) return { waited: null, done: async () => undefined };
-    const guarded = guardOf(session);
+  watch(session: Session, yields: boolean): BatchWatch {
+    if (!this.#isOn || !yields) return { waited: null, over: async () => undefined };
+    const batch = watchedBatch(session);
     const timer = setTimeout(() => {
-      this.#old.add(guarded);
+      this.#old.add(batch);
       if (!this.#isLooking) void this.#keepLooking();
     }, patienceMs);
     return {
       get waited() {
-        return guarded.waited;
+        return batch.waited;
       },
-      done: () => {
+      over: () => {
         clearTimeout(timer);
-        this.#old.delete(guarded);
-        return guarded.done();
+        this.#old.delete(batch);
+        return batch.over();
       },
     };
   }
@@ -87,20 +90,20 @@ export class Waiters {
   }
 
   async #look(killer: Session): Promise<void> {
-    const waits = await waitsFor(
-      killer,
-      [...this.#old].map(({ session }) => session.id),
-    );
-    for (const guarded of this.#old) {
-      const waited = waits.get(guarded.session.id) ?? 0;
-      if (waited > 0) await guarded.end(killer, waited);
+    const ids = [...this.#old].map(({ session }) => session.id);
+    // They may all be over by the time that there is a session to ask with.
+    if (ids.length === 0) return;
+    const waits = await waitsFor(killer, ids);
+    for (const batch of this.#old) {
+      const waited = waits.get(batch.session.id) ?? 0;
+      if (waited > 0) await batch.end(killer, waited);
     }
   }
 }
 
-function guardOf(session: Session): Guarded {
+function watchedBatch(session: Session): WatchedBatch {
   let waited: number | null = null;
-  let isDone = false;
+  let isOver = false;
   let killing: Promise<unknown> | null = null;
   return {
     session,
@@ -110,13 +113,13 @@ function guardOf(session: Session): Guarded {
     async end(killer, sessions) {
       const kill = await killOf(killer, session);
       // Between two statements, or at its end: the next look comes before the next statement is over, or never.
-      if (kill === null || isDone) return;
+      if (kill === null || isOver) return;
       waited = sessions;
       killing = killer.write(kill).catch(() => undefined);
       await killing;
     },
-    async done() {
-      isDone = true;
+    async over() {
+      isOver = true;
       if (killing === null || session.can.killsOneStatement) return;
       // The session's next statement would be the victim of a kill that came late. This one is.
       const late = Symbol('late');

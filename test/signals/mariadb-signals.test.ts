@@ -164,12 +164,12 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
   });
 
   test('a check that would write, or that never ends, is refused by the server', async () => {
-    const world = await mariadbWorld(2_000);
+    const world = await mariadbWorld(20_000);
     const writing = await world.start({
       MESSAGE_GC_CHECK_SQL: 'DELETE FROM messages',
       MESSAGE_GC_SIGNALS: calm,
     });
-    const id = await writing.collect();
+    const id = await startSlowly(world, writing, 500);
     const lost = await waitForReason(writing, id, 'signal_lost', 'own_check', 12_000);
     expect(lost.reason?.value).toBe('Cannot execute statement in a READ ONLY transaction');
     await writing.close();

@@ -4,7 +4,7 @@ import { own, textSql } from './names.js';
 import type { Session } from './session.js';
 
 /** Schema version of this program's tables, and the lowest version whose code may still work on them. */
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 /** Version 1 knows no hold list: it would delete what is on it. */
 const oldestWorking = 2;
 
@@ -69,7 +69,7 @@ export const statements: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS ${own('hold')} (
     kind ${ascii(16)} NOT NULL, value varchar(512) ${bytewise} NOT NULL, made_by varchar(255) NOT NULL,
     made_at datetime(6) NOT NULL, PRIMARY KEY (kind, value)) ${tableOptions}`,
-  // Version 3. Written by whoever watches the database's health, read on its replicas.
+  // Version 4. Written by whoever watches the database's health, read on its replicas.
   `CREATE TABLE IF NOT EXISTS ${own('pulse')} (
     id ${ascii(64)} NOT NULL PRIMARY KEY, beat_at datetime(6) NOT NULL) ${tableOptions}`,
 ];

@@ -57,6 +57,7 @@ async function attempt(session: Session, request: BatchRequest, watch: BatchWatc
   const { skipLocked, tell } = request;
   const seen = await enterSpan(session, request);
   if (seen === null) return rollback(session, { kind: 'lost' });
+  watch.holdsRows(seen.connection);
   if (seen.paused) return rollback(session, { kind: 'paused' });
   const range = await nextRange(session, request, seen.cursor, seen.high);
   let result = nothingDeleted;

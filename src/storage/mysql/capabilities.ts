@@ -14,8 +14,6 @@ export type Capabilities = {
   readonly zeroLockWait: boolean;
   /** `max_statement_time` for every statement; otherwise only SELECT can be limited. */
   readonly statementTime: boolean;
-  /** `KILL QUERY ID n`: ends that statement of a session and never the one after it. */
-  readonly killsOneStatement: boolean;
   /** Where InnoDB tells who waits for whom. */
   readonly lockWaits: 'information_schema' | 'performance_schema';
   /** How a table of values is written inside a statement: `VALUES (1)` or `VALUES ROW(1)`; null: not at all. */
@@ -36,7 +34,6 @@ export function capabilitiesOf(version: string): Capabilities {
     returning: isMariaDb,
     zeroLockWait: isMariaDb,
     statementTime: isMariaDb,
-    killsOneStatement: isMariaDb,
     lockWaits: isMariaDb ? 'information_schema' : 'performance_schema',
     valuesTable: isMariaDb ? 'plain' : knowsRow ? 'row' : null,
   };

@@ -15,6 +15,8 @@ import type { Session } from './session.js';
 export type Seen = SeenSpan & {
   /** Whether the hold list names anything. */
   readonly isHeld: boolean;
+  /** The server's number of this connection. Behind a proxy it may be another one in the next transaction. */
+  readonly connection: number;
 };
 
 /** Begins the transaction and enters it at the span's row. Null: the span is not ours, or the run has ended. */
@@ -33,7 +35,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
        (SELECT CONCAT_WS(',', r.spans, r.paused, r.max_rate) FROM ${own('run')} r
          WHERE r.id = ${textSql(run.id)} AND r.state = 'running') AS run,
        (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents,
-       EXISTS (SELECT 1 FROM ${own('hold')}) AS held
+       EXISTS (SELECT 1 FROM ${own('hold')}) AS held, CONNECTION_ID() AS connection
      FROM ${own('span')} s WHERE ${spanIs(request)} FOR UPDATE`,
   );
   const found = rows[0];
@@ -50,6 +52,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     maxRate,
     dependents: JSON.parse(found.dependents) as DependentCounts,
     isHeld: Number(found.held) === 1,
+    connection: Number(found.connection),
     parkedNo: skipLocked ? spans : null,
   };
 }
@@ -58,6 +61,7 @@ type SpanRow = Pick<Seen, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
   readonly run: string | null;
   readonly dependents: string | null;
   readonly held: number;
+  readonly connection: number;
 };
 
 function tallyIs({ run, span, node }: BatchRequest): string {

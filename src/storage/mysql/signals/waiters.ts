@@ -19,12 +19,14 @@ const longestKillMs = 1_000;
 export type BatchWatch = {
   /** How many sessions waited when it was ended; null: it was not. */
   readonly waited: number | null;
+  /** The server's number of the connection that its transaction has. */
+  holdsRows(connection: number): void;
   /** From here on nothing of this session is ended. Called before COMMIT, and before the session goes back. */
   over(): Promise<void>;
 };
 
 type WatchedBatch = BatchWatch & {
-  readonly session: Session;
+  readonly connection: number | null;
   end(killer: Session, waited: number): Promise<void>;
 };
 
@@ -58,7 +60,9 @@ export class Waiters {
   }
 
   watch(session: Session, yields: boolean): BatchWatch {
-    if (!this.#isOn || !yields) return { waited: null, over: async () => undefined };
+    if (!this.#isOn || !yields) {
+      return { waited: null, holdsRows: () => undefined, over: async () => undefined };
+    }
     const batch = watchedBatch(session);
     const timer = setTimeout(() => {
       this.#old.add(batch);
@@ -68,6 +72,7 @@ export class Waiters {
       get waited() {
         return batch.waited;
       },
+      holdsRows: (connection) => batch.holdsRows(connection),
       over: () => {
         clearTimeout(timer);
         this.#old.delete(batch);
@@ -90,42 +95,49 @@ export class Waiters {
   }
 
   async #look(killer: Session): Promise<void> {
-    const ids = [...this.#old].map(({ session }) => session.id);
+    const batches = [...this.#old];
+    const ids = batches.flatMap(({ connection }) => (connection === null ? [] : [connection]));
     // They may all be over by the time that there is a session to ask with.
     if (ids.length === 0) return;
     const waits = await waitsFor(killer, ids);
-    for (const batch of this.#old) {
-      const waited = waits.get(batch.session.id) ?? 0;
+    for (const batch of batches) {
+      const waited = waits.get(batch.connection ?? 0) ?? 0;
       if (waited > 0) await batch.end(killer, waited);
     }
   }
 }
 
 function watchedBatch(session: Session): WatchedBatch {
+  let connection: number | null = null;
   let waited: number | null = null;
   let isOver = false;
   let killing: Promise<unknown> | null = null;
   return {
-    session,
+    get connection() {
+      return connection;
+    },
     get waited() {
       return waited;
     },
+    holdsRows(number) {
+      connection = number;
+    },
     async end(killer, sessions) {
-      const kill = await killOf(killer, session);
-      // Between two statements, or at its end: the next look comes before the next statement is over, or never.
-      if (kill === null || isOver) return;
+      if (isOver) return;
       waited = sessions;
-      killing = killer.write(kill).catch(() => undefined);
+      // Between two statements it ends nothing, and the next look comes.
+      killing = killer.write(`KILL QUERY ${connection}`).catch(() => undefined);
       await killing;
     },
     async over() {
       isOver = true;
-      if (killing === null || session.can.killsOneStatement) return;
-      // The session's next statement would be the victim of a kill that came late. This one is.
+      if (killing === null) return;
+      // It ends whatever runs when it arrives: the COMMIT, or a statement of the next batch.
       const late = Symbol('late');
       const outcome = await Promise.race([killing, sleep(longestKillMs).then(() => late)]);
       killing = null;
       if (outcome === late) session.isBroken = true;
+      // One that arrived between two statements may have left its mark for the next one: this one.
       else await session.write('DO 0').catch(() => undefined);
     },
   };
@@ -152,22 +164,4 @@ async function waitsFor(session: Session, ids: readonly number[]): Promise<Reado
          GROUP BY b.PROCESSLIST_ID`,
   );
   return new Map(rows.map(({ id, waiting }) => [Number(id), Number(waiting)]));
-}
-
-/**
- * The KILL for the statement that this session runs now, if it is one of a batch. Behind a proxy a connection may have
- * become somebody else's: our comment at its head says that it has not.
- */
-async function killOf(killer: Session, { id, can }: Session): Promise<string | null> {
-  const isOurs = textSql('/* message-gc run=%');
-  const rows = await killer.rows<{ query: number }>(
-    can.killsOneStatement
-      ? `SELECT QUERY_ID AS query FROM information_schema.PROCESSLIST
-         WHERE ID = ${id} AND COMMAND = 'Query' AND INFO LIKE ${isOurs}`
-      : `SELECT PROCESSLIST_ID AS query FROM performance_schema.threads
-         WHERE PROCESSLIST_ID = ${id} AND PROCESSLIST_COMMAND = 'Query' AND PROCESSLIST_INFO LIKE ${isOurs}`,
-  );
-  const query = rows[0]?.query;
-  if (query === undefined) return null;
-  return can.killsOneStatement ? `KILL QUERY ID ${Number(query)}` : `KILL QUERY ${id}`;
 }

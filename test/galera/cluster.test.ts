@@ -156,8 +156,9 @@ describe.skipIf(missing !== null)('on a Galera cluster of three', { timeout: 180
       const live = active === null ? null : shop.coreapp.progress(active.id);
       return live?.reason.code === 'stopped' ? live.reason : null;
     });
-    expect(reason).toMatchObject({ signal: 'flow_control', limit: 0.05 });
-    expect(reason.value).toBeGreaterThanOrEqual(0.05);
+    // The profile is `full` here.
+    expect(reason).toMatchObject({ signal: 'flow_control', limit: 0.2 });
+    expect(reason.value).toBeGreaterThanOrEqual(0.2);
     expect(await unlocked).toBe(true);
     const run = await runId;
     expect(run).toMatchObject({ state: 'complete', errors: [], messagesDeleted: eligible.size });

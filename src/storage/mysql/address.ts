@@ -53,8 +53,15 @@ function parse(url: string): Servers {
 }
 
 function hostOf(place: string): { readonly host: string; readonly port: number } {
-  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:]*)(?::(\d{1,5}))?$/.exec(place);
-  if (parts === null) throw refused(`"${place}" is no host:port`);
+  const parts = /^(\[[0-9a-fA-F:.]+\]|[^:@]*)(?::(\d{1,5}))?$/.exec(place);
+  if (parts === null) {
+    // What stands before it would be the end of a password that was not percent-encoded.
+    throw refused(
+      place.includes('@')
+        ? 'It has more than one @; a password with special characters must be percent-encoded'
+        : `"${place}" is no host:port`,
+    );
+  }
   const host = (parts[1] ?? '').replace(/^\[|\]$/g, '');
   return { host: host === '' ? '127.0.0.1' : host, port: Number(parts[2] ?? '3306') };
 }

@@ -4,6 +4,7 @@ import { kindOf } from './errors.js';
 import { own, textSql } from './names.js';
 import { asking, type Sessions } from './pool.js';
 import { boundOf, isCountable } from './range.js';
+import { transactionAge } from './transaction-age.js';
 
 /** What an operator asks of a run and only the database can answer. */
 export function sharesOf(sessions: Sessions): Shares {
@@ -39,7 +40,7 @@ export async function lockHolders(sessions: Sessions, _run: Run): Promise<string
       const rows = await session.rows<{ words: string }>(
         `SELECT CONCAT('session ', p.ID, ' (', p.USER, COALESCE(CONCAT('@', SUBSTRING_INDEX(NULLIF(p.HOST, ''), ':', 1)), ''), ', ',
            CASE WHEN p.COMMAND = 'Sleep' THEN 'idle in transaction' ELSE LOWER(p.COMMAND) END, ', since ',
-           TIMESTAMPDIFF(SECOND, t.trx_started, NOW()), ' s)') AS words
+           ${transactionAge}, ' s)') AS words
          FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id
          WHERE t.trx_rows_locked > 0 AND p.ID <> CONNECTION_ID() ORDER BY t.trx_started LIMIT 3`,
       );

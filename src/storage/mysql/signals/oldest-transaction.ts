@@ -1,5 +1,6 @@
 import type { Watcher } from '../../signals/gather.js';
 import { asking, type Sessions } from '../pool.js';
+import { transactionAge } from '../transaction-age.js';
 import { unlessDenied } from './privilege.js';
 
 type Oldest = { readonly age: number; readonly words: string };
@@ -8,9 +9,8 @@ type Oldest = { readonly age: number; readonly words: string };
 export function oldestTransaction(sessions: Sessions): Watcher {
   const oldest = (): Promise<Oldest | undefined> =>
     asking(sessions.monitor, 'look for the oldest transaction', async (session) => {
-      // The server writes trx_started by its own clock's zone, whatever the session's is.
       const rows = await session.rows<Oldest>(
-        `SELECT TIMESTAMPDIFF(SECOND, t.trx_started, CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')) AS age,
+        `SELECT ${transactionAge} AS age,
            CASE WHEN t.trx_mysql_thread_id = 0 THEN 'a prepared XA transaction'
              ELSE CONCAT('session ', t.trx_mysql_thread_id, COALESCE((SELECT CONCAT(' of ', p.USER)
                FROM information_schema.PROCESSLIST p WHERE p.ID = t.trx_mysql_thread_id), '')) END AS words
@@ -25,9 +25,7 @@ export function oldestTransaction(sessions: Sessions): Watcher {
     probe: () => unlessDenied('PROCESS', async () => oldest().then(() => null)),
     async read() {
       const found = await oldest();
-      return found === undefined
-        ? { value: 0 }
-        : { value: Math.max(0, Number(found.age)), detail: found.words };
+      return found === undefined ? { value: 0 } : { value: Number(found.age), detail: found.words };
     },
   };
 }

@@ -35,7 +35,7 @@ export type WatchedRun = RunShape & {
 };
 
 /** Two seconds are promised from the moment when the fact shows; the rest is for the looks of a busy machine. */
-const noticedWithinMs = 4_000;
+const noticedWithinMs = 6_000;
 /** The load must be low for 5 s, and a canary's last slow probes be forgotten before. */
 const goesOnWithinMs = 45_000;
 

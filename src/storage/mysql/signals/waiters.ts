@@ -60,7 +60,7 @@ export class Waiters {
   }
 
   watch(session: Session, yields: boolean): BatchWatch {
-    if (!this.#isOn || !yields) {
+    if (!yields) {
       return { waited: null, holdsRows: () => undefined, over: async () => undefined };
     }
     const batch = watchedBatch(session);
@@ -85,13 +85,18 @@ export class Waiters {
   async #keepLooking(): Promise<void> {
     this.#isLooking = true;
     while (this.#old.size > 0) {
-      // Trouble here ends no batch: the server's limit for its statements does.
-      await asking(this.#sessions.monitor, 'see who waits for a batch', (session) =>
-        this.#look(session),
-      ).catch(() => undefined);
+      // A run at full speed does not wait for its probes: they may come after its first batch has begun.
+      if (this.#isOn) await this.#ask();
       await sleep(betweenMs());
     }
     this.#isLooking = false;
+  }
+
+  /** Trouble here ends no batch: the server's limit for its statements does. */
+  async #ask(): Promise<void> {
+    await asking(this.#sessions.monitor, 'see who waits for a batch', (session) => this.#look(session)).catch(
+      () => undefined,
+    );
   }
 
   async #look(killer: Session): Promise<void> {

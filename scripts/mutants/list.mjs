@@ -2,6 +2,7 @@
 // red. First the eleven ways to lose exactness, then the guards of "messages first" by their letters, then further
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
 import { mappingMutants } from './mapping-list.mjs';
+import { waitersMutants } from './waiters-list.mjs';
 
 const batch = 'src/storage/postgres/batch.ts';
 const spanRow = 'src/storage/postgres/span-row.ts';
@@ -10,7 +11,6 @@ const foreignKeys = 'src/storage/postgres/foreign-keys.ts';
 const guards = 'src/storage/postgres/plan-guards.ts';
 const sweepSpan = 'src/coreapp/sweep-span.ts';
 const planRun = 'src/coreapp/plan-run.ts';
-const waiters = 'src/storage/postgres/waiters.ts';
 const runEnd = 'src/storage/ledger/run-end.ts';
 
 const conformance = 'test/conformance/postgres.test.ts';
@@ -371,32 +371,6 @@ export const mutants = [
     test: 'test/race/take-over.test.ts',
     tests: 'is lost when the owner puts the rest back',
   },
-  {
-    name: 'waiters not looked for',
-    changes: [{ file: waiters, from: 'if (waiting > 0) {', to: 'if (waiting > 1e9) {' }],
-    test: 'test/guards/waiters.test.ts',
-    tests: 'makes the batch give everything back',
-  },
-  {
-    name: 'waiters: a cancel on its way not waited for',
-    changes: [
-      {
-        file: waiters,
-        from: 'try {\n        await cancelling;',
-        to: 'try {\n        await Promise.resolve();',
-      },
-    ],
-    test: 'test/guards/waiters.test.ts',
-    tests: 'a cancel that nobody answers',
-  },
-  {
-    name: 'waiters: our own nodes counted',
-    changes: [
-      { file: waiters, from: "WHERE ${notOurs('a')} AND", to: 'WHERE' },
-      { file: waiters, from: "import { notOurs } from './signals/others.js';\n", to: '' },
-    ],
-    test: 'test/guards/waiters.test.ts',
-    tests: 'of our own nodes',
-  },
   ...mappingMutants,
+  ...waitersMutants,
 ];

@@ -18,7 +18,7 @@ import {
  *   steer : 1 up to a load of 0.6, then falling in a line to 0.1 just below 1
  *   slow  : 0.5 from a load of 1
  *   stop  : 0 from a load of 1 (steering signals too), until it has been below 0.8 for 5 s
- *   lost  : 0 when a used signal was not read for 5 s, unless it may be missing
+ *   lost  : 0 when a used signal was not read for 5 s, or never yet and the first look failed, unless it may be missing
  *   absent, off, or without a limit in this profile: 1
  *
  * The worst of them counts, and it is the reason.
@@ -46,6 +46,8 @@ export type SignalView = {
 };
 
 const smoothing = 0.3;
+/** Above 1 a steering signal stops the run; more than this says no more. */
+const mostLoad = 4;
 const calmLoad = 0.6;
 const leastDuty = 0.1;
 const slowDuty = 0.5;
@@ -96,7 +98,9 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
       one.stopped = null;
       return;
     }
-    const raw = limit > 0 ? reading.value / limit : Number(reading.value > 0);
+    const load = limit > 0 ? reading.value / limit : Number(reading.value > 0);
+    // One answer that came forty times too late must not count for a quarter of a minute.
+    const raw = kindOf(one.signal) === 'steer' ? Math.min(mostLoad, load) : load;
     const isSmoothed = kindOf(one.signal) === 'steer' && one.load !== null;
     one.load = isSmoothed ? smoothing * raw + (1 - smoothing) * (one.load ?? 0) : raw;
     holdOrRelease(one, now);
@@ -104,7 +108,8 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
 
   const verdict = (one: Watched, now: number): { duty: number; code: Closed['code'] } => {
     if (limitFor(one.signal, one.reading) === null) return { duty: 1, code: 'working' };
-    if (now - (one.readAt ?? one.since) >= lostAfterMs) {
+    const isUnread = one.readAt === null && one.trouble !== null;
+    if (isUnread || now - (one.readAt ?? one.since) >= lostAfterMs) {
       return choices[one.signal]?.optional === true
         ? { duty: 1, code: 'working' }
         : { duty: 0, code: 'signal_lost' };

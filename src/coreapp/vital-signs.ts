@@ -47,7 +47,7 @@ export class VitalSigns {
     );
   }
 
-  /** Before the first batch of a run in this process; probes, and takes the canary's own figure. */
+  /** Before the first batch of a run in this process: probes, takes the canary's own figure, and looks for once. */
   async begin(hand: RunInHand): Promise<void> {
     if (this.#watch?.run === hand.id) return;
     await this.end();
@@ -57,6 +57,8 @@ export class VitalSigns {
     const signals = await store.signals.watch(policy, this.#skipped);
     this.#watch = { run: hand.id, signals };
     hand.pressure.begin(signals.probes);
+    // The first batch is held back as every other: a short run would be over before the first second is.
+    await this.#sample(hand);
     const absent = signals.probes.filter((probe) => probe.state === 'absent');
     log.info(
       {

@@ -95,6 +95,24 @@ describe('pressure', () => {
     expect(look('replica_lag', 0).duty).toBe(1);
   });
 
+  it('stands still from the first look on when a signal that should be there cannot be read at all', () => {
+    const { pressure, look } = watching();
+    pressure.begin(used('own_check'));
+    pressure.absorb([{ signal: 'own_check', trouble: 'syntax error' }]);
+    expect(pressure.now.because).toMatchObject({ code: 'signal_lost', value: 'syntax error' });
+    expect(look('own_check', 0)).toEqual({ duty: 1, because: null });
+  });
+
+  it('forgets one answer that came far too late within seconds', () => {
+    const { pressure, look } = watching();
+    pressure.begin(used('canary'));
+    expect(look('canary', 100_000).duty).toBe(0);
+    let seconds = 0;
+    while (look('canary', 1).duty < 1 && seconds < 60) seconds += 1;
+    // Two seconds until the smoothed load is below 0.8 or so, and the five of every stand-still.
+    expect(seconds).toBeLessThanOrEqual(11);
+  });
+
   it('goes on without a silent signal that may be missing, without one that is off, and without an absent one', () => {
     const { clock, pressure } = watching('gentle', {
       replica_lag: { optional: true },

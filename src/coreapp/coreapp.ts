@@ -99,6 +99,7 @@ export class Coreapp implements Service {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     await Promise.all(this.#loops);
+    await this.#place.watching.current?.catch(() => undefined);
     await this.#deps.store.ledger.leave(this.#deps.node).catch((error: unknown) => {
       this.#deps.log.warn({}, `could not say that this node leaves: ${wordsOf(error)}`);
     });

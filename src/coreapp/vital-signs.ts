@@ -35,6 +35,8 @@ export class VitalSigns {
   readonly #skipped: ReadonlySet<SignalName>;
   readonly #reasons: ReasonLog;
   #steering: { readonly run: string; readonly words: string } | null = null;
+  /** How often a watch was ended, so that one which begins meanwhile knows that it comes too late. */
+  #ends = 0;
   #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
 
   constructor(deps: VitalSignsDeps) {
@@ -54,7 +56,10 @@ export class VitalSigns {
     const { store, policy, log } = this.#deps;
     // Before the first batch: a node that takes itself for the only one begins with the whole second's worth.
     await this.#shareRate(hand);
+    const begunAt = this.#ends;
     const signals = await store.signals.watch(policy, this.#skipped);
+    // At full speed nobody waits for this: the run, or the process, may be over by now, and nobody would close it.
+    if (begunAt !== this.#ends) return signals.close();
     this.#watch = { run: hand.id, signals };
     hand.pressure.begin(signals.probes);
     // The first batch is held back as every other: a short run would be over before the first second is.
@@ -87,6 +92,7 @@ export class VitalSigns {
   }
 
   async end(): Promise<void> {
+    this.#ends += 1;
     this.#deps.watch.paced(null);
     const watch = this.#watch;
     this.#watch = null;

@@ -1,7 +1,8 @@
 import pg from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { startForeground } from '../../bench/gentleness/foreground.mjs';
 import { nowMs } from '../../bench/gentleness/monotonic.mjs';
+import { describePostgres } from '../engines.js';
 import { createScratchDatabase } from '../harness/scratch-database.js';
 import { pause, until } from '../harness/wait.js';
 import { closeAll } from '../harness/world.js';
@@ -35,7 +36,7 @@ async function world() {
   return { client, load, count };
 }
 
-describe('the load beside which collectors are measured', () => {
+describePostgres('the load beside which collectors are measured', () => {
   test('a stall lengthens every request that was due in it, also those that nobody could send', async () => {
     const { client, load, count } = await world();
     await client.query('BEGIN');

@@ -16,7 +16,7 @@ const common = {
 } as const;
 
 /** They saturate processors, freeze and kill processes, or watch a clock: each file has the machine for itself. */
-const alone = ['chaos', 'crash', 'galera', 'gentleness', 'harness', 'multi', 'race', 'schedule', 'signals', 'steer'].map(
+const alone = ['chaos', 'crash', 'galera', 'gentleness', 'harness', 'multi', 'race', 'signals'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 

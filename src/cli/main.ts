@@ -39,6 +39,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .showSuggestionAfterError()
     .exitOverride();
+  // Whoever reads has read enough (`| head`): that is no defect of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   for (const name of commands) {
     const { register } = (await import(`./commands/${name}.js`)) as { register: (program: Command) => void };
     register(program);

@@ -56,6 +56,11 @@ export class Coreapp implements Service {
           this.#removed += messages;
           deps.watch.deleted(messages, dependents);
         },
+        ended: (runId, outcome) => {
+          // Nothing more is said of a run that is over.
+          if (this.#hand?.id === runId) this.#hand = null;
+          deps.watch.ended(runId, outcome);
+        },
       },
     };
     this.#policyHash = policyHash(deps.policy);

@@ -40,12 +40,12 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   let failures = 0;
   for (;;) {
     if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
-    const limit = unitsWithin(work);
+    const wanted = Math.min(size.current, unitsWithin(work));
     // Given back, so that a lease is not held by somebody who does nothing.
     if ((await standStill(work)) === 'held back') return ledger.release(span, 0, false);
-    if (!(await mayBegin(work, size.current))) continue;
+    if (!(await mayBegin(work, wanted))) continue;
     const startedAt = deps.clock.monotonicMs();
-    const tokens = size.current;
+    const tokens = wanted;
     let answer: BatchAnswer;
     try {
       answer = await sweep.batch({
@@ -54,7 +54,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         plan,
         span,
         node: deps.node,
-        size: Math.min(size.current, limit),
+        size: wanted,
         skipGap,
         skipLocked,
         yields: !size.floor && deps.choices.waiters?.off !== true,
@@ -140,9 +140,12 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
 /** A block of 8 KB holds no more rows of 40 bytes than this; real messages are larger. */
 const mostRowsInBlock = 200;
 
-/** Units that this worker may walk now without `--max-rows` being passed by all workers together. */
+/**
+ * Units that this worker may walk now without `--max-rows` being passed by all workers together, and without one batch
+ * being more than a second's worth of the rate: over stretches that are empty a batch grows to many times that.
+ */
 function unitsWithin({ hand, plan, rowsLeft }: SpanWork): number {
-  const rows = rowsLeft() / hand.pace.workers;
+  const rows = Math.min(rowsLeft() / hand.pace.workers, hand.rate.limit ?? Number.POSITIVE_INFINITY);
   return Math.max(1, Math.floor(plan.walk === 'blocks' ? rows / mostRowsInBlock : rows));
 }
 

@@ -84,7 +84,11 @@ export class VitalSigns {
     while (!signal.aborted) {
       await sleep(everyMs, signal);
       const hand = inHand();
-      if (hand === null || signal.aborted) continue;
+      if (signal.aborted) continue;
+      if (hand === null) {
+        await this.end();
+        continue;
+      }
       this.#tell(hand);
       await Promise.all([this.#sample(hand), this.#look(hand, dropped)]);
     }

@@ -7,10 +7,17 @@ import type { SignalView } from '../core/pressure.js';
 import { type Reason, reasonKind } from '../core/reason.js';
 import type { LiveProgress, NodeView, RunError, RunView } from '../core/run-view.js';
 import { wholeRun } from '../core/whole-run.js';
+import { unknownForecast } from '../core/forecast.js';
 import type { KeepUp } from '../core/keep-up.js';
 import type { Ahead } from '../core/outlook.js';
 import { type Meta, meta } from './meta.js';
-import { type ForecastShape, type KeepUpShape, keepUpShape, runForecast } from './outlook-reply.js';
+import {
+  type ForecastShape,
+  type KeepUpShape,
+  forecastShape,
+  keepUpShape,
+  runForecast,
+} from './outlook-reply.js';
 
 export type RunsReply = {
   readonly services: {
@@ -115,8 +122,7 @@ export function runShape(
       share: view.share,
       rows_per_second: live === null ? averageSpeed(view) : Math.round(live.rowsPerSecond),
       eta_seconds: live?.etaSeconds == null ? null : Math.ceil(live.etaSeconds),
-      forecast:
-        isOn && ahead !== null ? runForecast({ ...view, etaSeconds: live?.etaSeconds ?? null }, ahead) : null,
+      forecast: isOn && ahead !== null ? forecastOf(view, live, ahead) : null,
     },
     reason: live === null ? null : live.reason,
     plan:
@@ -134,6 +140,14 @@ export function runShape(
     errors: view.errors,
     ...(callbacks === undefined ? {} : { callbacks: callbacks.map(callbackShape) }),
   };
+}
+
+/** Of a run that stands still for nobody knows how long nothing can be said; a window's begin is known. */
+function forecastOf(view: RunView, live: LiveProgress | null, ahead: Ahead): ForecastShape {
+  const code = live?.reason.code ?? null;
+  const isHeld = code !== null && code !== 'outside_window' && reasonKind(code) === 'held_back';
+  if (view.state === 'paused' || isHeld) return forecastShape(unknownForecast);
+  return runForecast({ ...view, etaSeconds: live?.etaSeconds ?? null }, ahead);
 }
 
 /** One node: its own words are the freshest. Several: what all of them said. */

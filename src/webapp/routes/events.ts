@@ -15,7 +15,7 @@ import { RunFeed } from '../run-feed.js';
 const path = '/v1/services/message/gc/events';
 /** A stream costs a socket and a few kilobytes; more of them than this are a fault of some client. */
 const mostListeners = 100;
-/** A comment after so much silence keeps proxies from closing the connection. The token is looked at again then. */
+/** A comment after so much silence keeps proxies from closing the connection. The token is looked at again as often. */
 const heartbeatMs = 15_000;
 /** How long a client waits before it comes back after a restart. */
 const retryMs = 2_000;
@@ -56,6 +56,7 @@ export function eventRoutes(deps: RunsRead, feed: RunFeed, guard: Pick<Guard, 'a
     let before: RunShape | null | undefined = missed ?? undefined;
     if (missed !== null && !isSame(missed, lastId)) yield eventText({ name: 'run.ended', run: missed });
     if (feed.latest !== null && isSame(feed.latest, lastId)) before = feed.latest;
+    let admittedAt = performance.now();
     while (!gone.aborted && Date.now() < expires.getTime()) {
       const now = feed.latest;
       if (before !== undefined && before !== null && before.id !== now?.id && !isOver(before)) {
@@ -68,14 +69,16 @@ export function eventRoutes(deps: RunsRead, feed: RunFeed, guard: Pick<Guard, 'a
       if (gone.aborted) return;
       await bell.wait(heartbeatMs, gone);
       if (gone.aborted) return;
-      if (feed.latest !== now) continue;
-      // Nothing for a while: somebody who was logged out meanwhile hears no more.
+      const isSilent = feed.latest === now;
+      if (!isSilent && performance.now() - admittedAt < heartbeatMs) continue;
+      // Somebody who was logged out meanwhile hears no more, also while there is much to tell.
       const isStill = await guard.admit(request.headers.authorization, 'gc', true).then(
         () => true,
         () => false,
       );
       if (!isStill) return;
-      yield ': still here\n\n';
+      admittedAt = performance.now();
+      if (isSilent) yield ': still here\n\n';
     }
   }
 

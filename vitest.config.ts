@@ -16,9 +16,14 @@ const common = {
 } as const;
 
 /** They saturate processors, freeze and kill processes, or watch a clock: each file has the machine for itself. */
-const alone = ['chaos', 'crash', 'galera', 'gentleness', 'harness', 'multi', 'race', 'signals'].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+const alone = [
+  ...['chaos', 'crash', 'gentleness', 'harness', 'race'].map((folder) => `test/${folder}/**/*.test.ts`),
+  'test/multi/chaos.test.ts',
+  'test/multi/two-clusters.test.ts',
+  'test/signals/mariadb-signals.test.ts',
+  'test/signals/mariadb-waiters.test.ts',
+  'test/signals/postgres.test.ts',
+];
 
 export default defineConfig({
   test: {

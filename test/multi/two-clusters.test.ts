@@ -3,7 +3,7 @@ import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { describePostgres } from '../engines.js';
 import { adminPassword, type Instance } from '../harness/instance.js';
 import { type CommandResult, type Environment, startCommand } from '../harness/processes.js';
-import { within } from '../harness/wait.js';
+import { until, within } from '../harness/wait.js';
 import { dropTemplates, postgresWorld, type World } from '../harness/world.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -67,7 +67,9 @@ describePostgres('two clusters on one database', () => {
     await leaves(first);
 
     const second = await world.start(cluster(theirs, 3), 'coreapp');
-    expect(second.lines).toContainEqual(expect.objectContaining({ before: kept }));
+    await until('the log to tell whose database it was', 10_000, () =>
+      second.lines.some((line) => line['before'] === kept),
+    );
     expect(await fingerprint(world)).not.toBe(kept);
     expect((await refused(world, 'coreapp', cluster(ours, 2))).code).toBe(3);
   });

@@ -37,7 +37,7 @@ export class VitalSigns {
   #steering: { readonly run: string; readonly words: string } | null = null;
   /** How often a watch was ended, so that one which begins meanwhile knows that it comes too late. */
   #ends = 0;
-  #watch: { readonly run: string; readonly signals: SignalWatch } | null = null;
+  #watch: { readonly hand: RunInHand; readonly signals: SignalWatch } | null = null;
 
   constructor(deps: VitalSignsDeps) {
     this.#deps = deps;
@@ -51,7 +51,7 @@ export class VitalSigns {
 
   /** Before the first batch of a run in this process: probes, takes the canary's own figure, and looks for once. */
   async begin(hand: RunInHand): Promise<void> {
-    if (this.#watch?.run === hand.id) return;
+    if (this.#watch?.hand === hand) return;
     await this.end();
     const { store, policy, log } = this.#deps;
     // Before the first batch: a node that takes itself for the only one begins with the whole second's worth.
@@ -60,7 +60,7 @@ export class VitalSigns {
     const signals = await store.signals.watch(policy, this.#skipped);
     // At full speed nobody waits for this: the run, or the process, may be over by now, and nobody would close it.
     if (begunAt !== this.#ends) return signals.close();
-    this.#watch = { run: hand.id, signals };
+    this.#watch = { hand, signals };
     hand.pressure.begin(signals.probes);
     // The first batch is held back as every other: a short run would be over before the first second is.
     await this.#sample(hand);
@@ -104,7 +104,7 @@ export class VitalSigns {
   }
 
   async #sample(hand: RunInHand): Promise<void> {
-    if (this.#watch?.run !== hand.id) return;
+    if (this.#watch?.hand !== hand) return;
     try {
       hand.pressure.absorb(await this.#watch.signals.sample());
     } catch (error) {

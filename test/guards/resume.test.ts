@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'vitest';
 import { newId } from '../../src/core/node-name.js';
 import { policyHash } from '../../src/core/policy.js';
 import { describePostgres } from '../engines.js';
-import { insertOld, registered, renderCallback } from '../conformance/drive.js';
+import { insertOld, plannedRun, registered, renderCallback } from '../conformance/drive.js';
 import { until } from '../harness/wait.js';
 import { workshop } from './collect.js';
 import { dropTemplate, guardWorld, type GuardWorld } from './world.js';
@@ -33,6 +33,19 @@ describePostgres('a run that was left unfinished', () => {
     expect(await world.outboxRows()).toEqual([]);
     return { world, runId, left };
   }
+
+  test('goes on in batches of no more than a second of its rate, however large they had become', async () => {
+    const world = await guardWorld();
+    await insertOld(world, 120);
+    const node = await registered(world);
+    await plannedRun(world, node);
+    await world.store.ledger.steer({ maxRate: 40, by: 'admin' });
+    const shop = await workshop(world);
+    expect(await shop.ended()).toMatchObject({ state: 'complete', messagesDeleted: 120 });
+    const walked = shop.answers.map((answer) => (answer.kind === 'swept' ? answer.walked : 0));
+    expect(Math.max(...walked)).toBeGreaterThan(0);
+    expect(Math.max(...walked)).toBeLessThanOrEqual(40);
+  });
 
   test('goes on at its cursor under another node, with one number in the end', async () => {
     const { world, runId, left } = await leftUnfinished();

@@ -92,6 +92,28 @@ describe('GET gc/events', () => {
     expect(client.names()).toEqual(['run.progress', 'run.ended', 'run.started']);
   });
 
+  it('is over for a client that was logged out, also while there is always something to tell', {
+    timeout: 60_000,
+  }, async () => {
+    const { world, webapp, open, authorization } = await served();
+    const client = await open();
+    await client.waitFor('the run', () => true);
+    const left = await webapp.inject({
+      method: 'POST',
+      url: '/v1/users/logout',
+      headers: { authorization },
+    });
+    expect(left.statusCode, left.body).toBe(200);
+    let deleted = 2_000;
+    const busy = setInterval(() => {
+      deleted += 1;
+      world.runs = [{ ...aRun, messagesDeleted: deleted }];
+    }, 200);
+    onTestFinished(() => clearInterval(busy));
+    await until('the end of the stream', 40_000, () => client.hasEnded);
+    expect(client.names().length).toBeGreaterThan(3);
+  });
+
   it('ends in order when the process stops, and does not keep it', async () => {
     const { webapp, open } = await served();
     const client = await open();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ReasonCode } from '../../src/core/reason.js';
+import { defaultSchedule } from '../../src/core/schedule.js';
 import type { LiveProgress, RunView } from '../../src/core/run-view.js';
 import { healthReply } from '../../src/wire/health-reply.js';
 import { expiresAfter, loginReply } from '../../src/wire/login-reply.js';
@@ -32,6 +33,17 @@ const liveWith = (code: ReasonCode): LiveProgress => ({
 });
 
 describe('a run on the wire', () => {
+  it('has no forecast while it stands still for nobody knows how long, and one while it works or waits for a window', () => {
+    const ahead = { plan: defaultSchedule, now: new Date('2026-11-22T10:00:05Z'), usualSpeed: 1_000 };
+    const fits = (code: ReasonCode, of: RunView = view): boolean | null =>
+      runShape(of, liveWith(code), undefined, ahead).progress.forecast?.fits ?? null;
+    expect(fits('resting')).toBe(true);
+    expect(fits('outside_window')).toBe(true);
+    for (const code of ['paused', 'stopped', 'signal_lost', 'stop_file', 'rows_locked'] as const)
+      expect(fits(code), code).toBeNull();
+    expect(fits('resting', { ...view, state: 'paused' })).toBeNull();
+  });
+
   it('has the shape that the product promises', () => {
     expect(runsReply([runShape(view, liveWith('resting'))])).toStrictEqual({
       services: {

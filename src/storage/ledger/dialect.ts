@@ -1,4 +1,4 @@
-import type { ExpressionWrapper, Kysely, RawBuilder, Transaction } from 'kysely';
+import type { ExpressionWrapper, Kysely, RawBuilder } from 'kysely';
 import { exponentialMs, jittered } from '../../kit/backoff.js';
 import { sleep } from '../../kit/sleep.js';
 import { StoreError } from '../../core/errors.js';
@@ -16,7 +16,7 @@ export interface Dialect {
   /** `insert` that does nothing when the key is there. */
   insertUnlessThere<T extends keyof Tables>(db: Kysely<Tables>, table: T, row: object): Promise<boolean>;
   /** One control transaction: explicit READ COMMITTED, lock wait at most 5 s, ended by the server when idle for 5 s. */
-  transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>, durability: Durability): Promise<T>;
+  transaction<T>(work: (trx: Db) => Promise<T>, durability: Durability): Promise<T>;
   /** Turns whatever the driver threw into a StoreError. */
   translate(error: unknown, doing: string): StoreError;
 }
@@ -51,7 +51,7 @@ const tries = 10;
 export async function control<T>(
   dialect: Dialect,
   doing: string,
-  work: (trx: Transaction<Tables>) => Promise<T>,
+  work: (trx: Db) => Promise<T>,
   durability: Durability = 'durable',
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

@@ -13,6 +13,9 @@ export function postgresDialect(sessions: Sessions): Dialect & { destroy(): Prom
     dialect: new PostgresDialect({ pool: poolForBuilder(sessions.control) }),
   });
   const db = builder.withSchema(ledgerSchema);
+  // The embedded database knows no limits of time and has one session, whose commits need no choice.
+  const beginning = (durability: Durability): string =>
+    sessions.hasTimeLimits ? beginText(durability) : 'begin isolation level read committed';
   return {
     db,
     now: () => sql<Date>`clock_timestamp()`,
@@ -27,26 +30,37 @@ export function postgresDialect(sessions: Sessions): Dialect & { destroy(): Prom
     },
     transaction: (work, durability) =>
       db
-        .transaction()
-        .setIsolationLevel('read committed')
-        .execute((trx) =>
-          sessions.holding(async () => {
-            if (sessions.hasTimeLimits) {
-              await sql`select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '5s', true), ${commitSetting(durability)}`.execute(
-                trx,
-              );
-            }
-            return work(trx);
-          }),
-        ),
+        .connection()
+        .execute((session) => sessions.holding(() => transact(session, work, beginning(durability)))),
     translate,
     destroy: () => builder.destroy(),
   };
 }
 
-/** A database that is set to lose commits (`off`) must not lose these; a stronger setting than `on` stays. */
-function commitSetting(durability: Durability) {
-  return durability === 'replayable'
-    ? sql`set_config('synchronous_commit', 'off', true)`
-    : sql`set_config('synchronous_commit', case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end, true)`;
+async function transact<T>(session: Db, work: (trx: Db) => Promise<T>, begin: string): Promise<T> {
+  try {
+    await sql.raw(begin).execute(session);
+    const result = await work(session);
+    await sql.raw('commit').execute(session);
+    return result;
+  } catch (error) {
+    // Where this fails too, the session is gone; what went wrong is the first error.
+    await sql
+      .raw('rollback')
+      .execute(session)
+      .catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * BEGIN and its settings in one message: the builder's own would take a round trip for each. A database that is set to
+ * lose commits (`off`) must not lose the durable ones; a setting stronger than `on` stays.
+ */
+function beginText(durability: Durability): string {
+  const commit =
+    durability === 'replayable'
+      ? `'off'`
+      : `case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end`;
+  return `begin isolation level read committed; select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '5s', true), set_config('synchronous_commit', ${commit}, true)`;
 }

@@ -1,0 +1,81 @@
+import { afterAll, expect, test } from 'vitest';
+import { describePostgres } from '../engines.js';
+import { endComplete, expectSound, registered, startRequest } from '../conformance/drive.js';
+import { dropTemplate, guardWorld, type GuardWorld } from './world.js';
+
+/**
+ * What a client is told must survive a crash of the server: the run and who takes part in it. A request that changes
+ * neither is answered without waiting for the disk, which the sweep keeps busy.
+ */
+describePostgres('what of a request must survive a crash', () => {
+  afterAll(dropTemplate);
+
+  /** Notes beside each request with which durability its transaction is committed. */
+  async function noting(world: GuardWorld) {
+    await world.ask('CREATE TABLE noted (request text, durability text)');
+    await world.ask(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO noted VALUES (NEW.id, current_setting('synchronous_commit')); RETURN NEW; END $$`);
+    await world.ask(
+      'CREATE TRIGGER note AFTER INSERT ON message_gc.request FOR EACH ROW EXECUTE FUNCTION note()',
+    );
+    return async () =>
+      (await world.ask<{ durability: string }>('SELECT durability FROM noted')).map((row) => row.durability);
+  }
+
+  test('the request that makes a run is durable, one that joins it where a node takes part already need not be', async () => {
+    const world = await guardWorld();
+    const noted = await noting(world);
+    const { ledger } = world.store;
+    const node = await registered(world);
+    const first = startRequest(node, world);
+    await ledger.start(first);
+    expect(await ledger.start(startRequest(node, world))).toEqual({ runId: first.requestId, joined: true });
+    expect(await noted()).toEqual(['on', 'off']);
+    await expectSound(world);
+  });
+
+  test('one by which another node takes part is durable', async () => {
+    const world = await guardWorld();
+    const noted = await noting(world);
+    const { ledger } = world.store;
+    const [one, other] = [await registered(world, 'one'), await registered(world, 'other')];
+    await ledger.start(startRequest(one, world, { form: 'multi' }));
+    await ledger.start(startRequest(other, world, { form: 'multi' }));
+    await ledger.start(startRequest(other, world, { form: 'multi' }));
+    expect(await noted()).toEqual(['on', 'on', 'off']);
+  });
+
+  test('the first of several nodes that joins the run of a single instance is durable: callbacks will be by node', async () => {
+    const world = await guardWorld();
+    const noted = await noting(world);
+    const { ledger } = world.store;
+    const node = await registered(world);
+    await ledger.start(startRequest(node, world));
+    await ledger.start(startRequest(node, world, { form: 'multi' }));
+    expect(await noted()).toEqual(['on', 'on']);
+    expect(await ledger.active()).toMatchObject({ form: 'multi' });
+  });
+
+  test('a run that ends between the look and the join is not joined: the request makes its own', async () => {
+    const world = await guardWorld();
+    const { ledger } = world.store;
+    const node = await registered(world);
+    const first = startRequest(node, world);
+    await ledger.start(first);
+    const proxy = await world.proxy();
+    const slow = await world.openAgain(proxy.urlFor(world.url));
+    const trap = proxy.arm({
+      when: 'statement',
+      match: /insert into "message_gc"\."request"/,
+      action: 'hold',
+    });
+    const second = startRequest(node, world);
+    const joining = slow.store.ledger.start(second);
+    const hit = await trap.waitForHit(10_000);
+    await endComplete(world, { id: first.requestId });
+    hit.release();
+    expect(await joining).toEqual({ runId: second.requestId, joined: false });
+    expect(await ledger.active()).toMatchObject({ id: second.requestId });
+    await expectSound(world);
+  });
+});

@@ -1,59 +1,57 @@
 import { wordsOf } from '../../core/errors.js';
 import { sleep } from '../../kit/sleep.js';
 import type { Found } from './gather.js';
+import { percentile, ProbeTimes } from './probe-times.js';
 
 /** Five a second: a handful of rows, and a slow server is known within two seconds. */
 const everyMs = 200;
-/** Of the last four seconds. */
-const kept = 20;
-const firstProbes = 10;
-const longestFirstMs = 500;
+/** The figure from before the first batch: so many probes, or as many as there is time for. */
+const firstProbes = 20;
+const longestFirstMs = 400;
 
 export type CanaryLoop = {
   /** Takes the figure from before the first batch, and goes on by itself until `stop`. */
   begin(): Promise<void>;
-  /** Throws what the last probe threw. */
+  /** Milliseconds: 95th percentile of the last ones, with one that hangs. Throws what the last probe threw. */
   read(): Found;
-  stop(): void;
+  /** True: nothing is on its way any more. A probe that hangs is not waited for. */
+  stop(): Promise<boolean>;
 };
 
 /**
- * Sends a small probe again and again, and knows the 95th percentile of the last ones.
- *
- * A probe that takes long keeps others from being sent that would have been slow as well, so it counts as many times as
- * it has intervals; also while it is not answered. Without that a server that answers nothing at all would look well.
+ * Sends a small probe again and again: also while the run stands still, since that is how it learns that it may go on.
  *
  * @param probe one probe; throws when there was no answer to measure
+ * @param between whatever must be done between two probes and belongs to none
  */
-export function canaryLoop(probe: () => Promise<void>, clock = () => performance.now()): CanaryLoop {
+export function canaryLoop(
+  probe: () => Promise<void>,
+  between: () => Promise<void> = async () => undefined,
+  clock = () => performance.now(),
+): CanaryLoop {
   const stopping = new AbortController();
-  const answered: number[] = [];
-  let baseline = 0;
-  let sentAt: number | null = null;
+  const times = new ProbeTimes(everyMs);
+  let baseline: number | null = null;
   let trouble: unknown = null;
-
-  const timed = async (): Promise<number> => {
-    sentAt = clock();
-    try {
-      await probe();
-      return clock() - sentAt;
-    } finally {
-      sentAt = null;
-    }
-  };
+  let going: Promise<void> = Promise.resolve();
 
   const goOn = async (): Promise<void> => {
+    let lastMs = 0;
     while (!stopping.signal.aborted) {
-      let ms = 0;
+      await sleep(Math.max(0, everyMs - lastMs), stopping.signal);
+      if (stopping.signal.aborted) return;
+      const from = clock();
+      times.asked(from);
       try {
-        ms = await timed();
-        answered.push(...weighted(ms));
-        answered.splice(0, answered.length - kept);
+        await probe();
+        times.answered(clock());
+        await between();
         trouble = null;
       } catch (error) {
+        times.dropped();
         trouble = error;
       }
-      await sleep(Math.max(0, everyMs - ms), stopping.signal);
+      lastMs = clock() - from;
     }
   };
 
@@ -63,29 +61,23 @@ export function canaryLoop(probe: () => Promise<void>, clock = () => performance
       await probe();
       const until = clock() + longestFirstMs;
       const first: number[] = [];
-      do first.push(await timed());
-      while (first.length < firstProbes && clock() < until);
-      baseline = percentile95(first);
-      if (!stopping.signal.aborted) void goOn();
+      do {
+        const from = clock();
+        await probe();
+        first.push(clock() - from);
+        await between();
+      } while (first.length < firstProbes && clock() < until);
+      baseline = percentile(first);
+      going = goOn();
     },
     read() {
       if (trouble !== null) throw new Error(`the canary was not answered: ${wordsOf(trouble)}`);
-      const waiting = sentAt === null ? [] : weighted(clock() - sentAt);
-      const all = [...answered, ...waiting].slice(-kept);
-      return all.length === 0 ? null : { value: percentile95(all), baseline };
+      const value = times.p95(clock());
+      return value === null ? null : { value, ...(baseline === null ? {} : { baseline }) };
     },
-    stop() {
+    async stop() {
       stopping.abort();
+      return Promise.race([going.then(() => true), sleep(everyMs).then(() => false)]);
     },
   };
-}
-
-/** As often as it would have been sent in its time; one that was only just sent and not answered is no slow one yet. */
-function weighted(ms: number): readonly number[] {
-  return Array.from({ length: Math.min(kept, Math.max(1, Math.ceil(ms / everyMs))) }, () => ms);
-}
-
-function percentile95(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0;
 }

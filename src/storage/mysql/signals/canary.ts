@@ -25,7 +25,9 @@ export function canary(sessions: Sessions, { mapping }: { readonly mapping: Mapp
       return null;
     },
     read: async () => loop.read(),
-    close: async () => loop.stop(),
+    close: async () => {
+      await loop.stop();
+    },
   };
 }
 

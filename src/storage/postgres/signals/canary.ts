@@ -1,19 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import type { Mapping } from '../../../core/mapping.js';
-import { sleep } from '../../../kit/sleep.js';
+import { canaryLoop } from '../../signals/canary-loop.js';
 import type { Watcher } from '../../signals/gather.js';
-import { percentile, ProbeTimes } from '../../signals/probe-times.js';
 import { readTableFacts } from '../catalogue.js';
 import { kindOf, translate } from '../errors.js';
 import { quoted, quotedTable } from '../names.js';
 import { Parameters } from '../range.js';
 import type { Sessions } from '../session.js';
 
-const everyMs = 200;
-/** The figure from before the first batch: so many probes, or as many as there is time for. */
-const firstProbes = 20;
-const firstProbesMs = 400;
 /** The row that is read is looked for no longer than this; without one the read finds nothing. */
 const findKeyMs = 150;
 /**
@@ -24,18 +19,12 @@ const writesPerRow = 200;
 
 /**
  * What a small request of the application would take now: a message read by its key and one row written and
- * committed, durably, as the server's settings have it. On a session of its own, five times a second, for as long as
- * the run is watched: also while the run stands still, since that is how it learns that it may go on.
+ * committed, durably, as the server's settings have it; on a session of its own.
  */
 export function canary(sessions: Sessions, mapping: Mapping): Watcher {
-  const times = new ProbeTimes(everyMs);
-  const closed = new AbortController();
   let session: PoolClient | null = null;
   let read = { sql: '', values: [] as readonly unknown[] };
   let row = newRow();
-  let baseline: number | undefined;
-  let trouble: unknown = null;
-  let probing: Promise<void> = Promise.resolve();
 
   const connected = async (): Promise<PoolClient> => {
     if (session !== null) return session;
@@ -49,77 +38,48 @@ export function canary(sessions: Sessions, mapping: Mapping): Watcher {
     session?.release(true);
     session = null;
   };
-
-  const probeOnce = async (client: PoolClient): Promise<void> => {
-    times.asked(performance.now());
+  /** A session that failed once is thrown away. */
+  const asking = async (ask: (client: PoolClient) => Promise<unknown>): Promise<void> => {
+    try {
+      await ask(await connected());
+    } catch (error) {
+      disconnect();
+      throw translate(error, 'probe the server');
+    }
+  };
+  const probe = async (client: PoolClient): Promise<void> => {
     try {
       await client.query(read.sql, [...read.values]);
       await client.query(writeSql, [row.id]);
-      times.answered(performance.now());
     } catch (error) {
       // Its time was over (statement_timeout): no trouble, but as slow as a probe can be.
-      if (kindOf(error).kind !== 'slow') {
-        times.dropped();
-        throw error;
-      }
-      times.answered(performance.now());
+      if (kindOf(error).kind !== 'slow') throw error;
     }
     row.writes += 1;
+  };
+  const moveOn = async (client: PoolClient): Promise<void> => {
     if (row.writes < writesPerRow) return;
     await client.query(forgetSql, [row.id]);
     row = newRow();
   };
-
-  const keepProbing = async (): Promise<void> => {
-    while (!closed.signal.aborted) {
-      await sleep(everyMs, closed.signal);
-      if (closed.signal.aborted) return;
-      try {
-        await probeOnce(await connected());
-        trouble = null;
-      } catch (error) {
-        trouble = translate(error, 'probe the server');
-        disconnect();
-      }
-    }
-  };
+  const loop = canaryLoop(
+    () => asking(probe),
+    () => asking(moveOn),
+  );
 
   return {
     signal: 'canary',
     async probe() {
-      const client = await connected().catch((error: unknown) => {
-        throw translate(error, 'connect');
-      });
-      try {
+      await asking(async (client) => {
         await client.query(forgetOldSql);
         read = await readOf(client, mapping);
-        // The first of a session pays for its caches.
-        await probeOnce(client);
-        const first: number[] = [];
-        const from = performance.now();
-        while (first.length < firstProbes && performance.now() - from < firstProbesMs) {
-          const at = performance.now();
-          await probeOnce(client);
-          first.push(performance.now() - at);
-        }
-        baseline = percentile(first) ?? undefined;
-      } catch (error) {
-        disconnect();
-        throw translate(error, 'probe the server');
-      }
-      probing = keepProbing();
+      });
+      await loop.begin();
       return null;
     },
-    async read() {
-      if (trouble !== null) throw trouble;
-      const value = times.p95(performance.now());
-      return value === null ? null : { value, ...(baseline === undefined ? {} : { baseline }) };
-    },
+    read: async () => loop.read(),
     async close() {
-      closed.abort();
-      // A probe that hangs is not waited for: its session is thrown away.
-      const isOver = await Promise.race([probing.then(() => true), sleep(everyMs).then(() => false)]);
-      if (isOver) await session?.query(forgetSql, [row.id]).catch(() => undefined);
+      if (await loop.stop()) await session?.query(forgetSql, [row.id]).catch(() => undefined);
       disconnect();
     },
   };

@@ -10,6 +10,7 @@ export class Session {
   readonly id: number;
   /** Its connection is gone, or it owes an answer: nobody may have it any more. */
   isBroken = false;
+  #roundTrips = 0;
 
   constructor(connection: Connection, can: Capabilities, id: number) {
     this.connection = connection;
@@ -41,7 +42,13 @@ export class Session {
     return statements.length === 1 ? [answer] : (answer as readonly unknown[]);
   }
 
+  /** Questions sent so far. */
+  get roundTrips(): number {
+    return this.#roundTrips;
+  }
+
   #ask(sql: string): Promise<unknown> {
+    this.#roundTrips += 1;
     return new Promise((resolve, reject) => {
       this.connection.query({ sql, timeout: answerLimitMs }, (error, answer) => {
         if (error === null) resolve(answer);

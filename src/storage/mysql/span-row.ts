@@ -17,12 +17,16 @@ export type Seen = SeenSpan & {
   readonly isHeld: boolean;
   /** The server's number of this connection. Behind a proxy it may be another one in the next transaction. */
   readonly connection: number;
+  /** How long a statement took that is no work: the way to the server and back. */
+  readonly roundTripMs: number;
 };
 
 /** Begins the transaction and enters it at the span's row. Null: the span is not ours, or the run has ended. */
 export async function enterSpan(session: Session, request: BatchRequest): Promise<Seen | null> {
   const { run, skipLocked } = request;
+  const begunAt = performance.now();
   await session.write('BEGIN');
+  const roundTripMs = performance.now() - begunAt;
   // Who makes a span writes the run row first: parking what is skipped may make one.
   if (skipLocked) {
     await session.write(
@@ -53,6 +57,7 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
     dependents: JSON.parse(found.dependents) as DependentCounts,
     isHeld: Number(found.held) === 1,
     connection: Number(found.connection),
+    roundTripMs,
     parkedNo: skipLocked ? spans : null,
   };
 }

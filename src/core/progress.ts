@@ -10,6 +10,8 @@ export interface Progress {
   deleted(messages: number): void;
   /** Walked share of the run's range, 0 to 1; null while nothing is planned. */
   reached(share: number | null): void;
+  /** From here on the run goes at another pace: what it did before says nothing of its end. */
+  paceChanged(): void;
   /** The greatest share told so far. */
   readonly share: number | null;
   readonly rowsPerSecond: number;
@@ -47,6 +49,9 @@ export function createProgress(clock: Clock): Progress {
       const last = shares.at(-1);
       if (last === undefined || now - last.at >= mergeMs) shares.push({ at: now, share: greatest });
       dropBefore(shares, now - shareWindowMs);
+    },
+    paceChanged() {
+      shares.length = 0;
     },
     get share() {
       return greatest;

@@ -42,7 +42,7 @@ export class Coreapp implements Service {
   #hand: RunInHand | null = null;
   #leaseMs = 30_000;
   #heartbeatMs = 5_000;
-  /** Live nodes, this one among them, as the last heartbeat saw them. */
+  /** Live nodes, this one among them, as they were last counted. */
   #nodes = 1;
   #removed = 0;
 
@@ -66,7 +66,7 @@ export class Coreapp implements Service {
     this.#policyHash = policyHash(deps.policy);
     this.#vitalSigns = new VitalSigns({
       ...deps,
-      liveMs: () => this.#leaseMs,
+      countNodes: (forSure) => this.#countNodes(forSure),
       onPaceChanged: () => this.wake(),
     });
     this.#place = {
@@ -224,11 +224,15 @@ export class Coreapp implements Service {
     }
   }
 
-  /** What a node keeps of the work depends on how many others want some. */
-  async #countNodes(): Promise<void> {
-    if (this.#deps.form === 'single') return;
+  /**
+   * What a node keeps of the work, and of a rate, depends on how many others want some. A single instance asks only when a
+   * limit would be broken by a second one.
+   */
+  async #countNodes(forSure = false): Promise<number> {
+    if (this.#deps.form === 'single' && !forSure) return this.#nodes;
     const { ledger } = this.#deps.store;
     this.#nodes = Math.max(1, (await ledger.nodes(this.#leaseMs)).length);
+    return this.#nodes;
   }
 
   async #readIntervals(): Promise<void> {

@@ -64,11 +64,13 @@ export class RunInHand {
     this.pressure.setProfile(pace.name);
     // Batches have another target time.
     this.#sizes.clear();
+    this.progress.paceChanged();
     return true;
   }
 
   /** The run's limit, of which this node takes an equal part. */
   limitRate(maxRate: number | null): void {
+    if (maxRate !== this.#maxRate) this.progress.paceChanged();
     this.#maxRate = maxRate;
     this.rate.setLimit(maxRate === null ? null : maxRate / this.#nodes);
   }

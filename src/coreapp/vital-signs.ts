@@ -19,8 +19,8 @@ export type VitalSignsDeps = {
   readonly choices: SignalChoices;
   readonly log: Log;
   readonly watch: Pick<Watch, 'paced'>;
-  /** Nodes whose last heartbeat is younger than this live. */
-  readonly liveMs: () => number;
+  /** How many nodes live. `forSure`: also where this one is meant to be the only one. */
+  readonly countNodes: (forSure: boolean) => Promise<number>;
   /** The pace is another one: workers that were not needed may be. */
   readonly onPaceChanged: () => void;
 };
@@ -149,7 +149,7 @@ export class VitalSigns {
   }
 
   async #shareRate(hand: RunInHand): Promise<void> {
-    const nodes = await this.#deps.store.ledger.nodes(this.#deps.liveMs()).catch(() => null);
-    if (nodes !== null) hand.shareRate(nodes.length);
+    const nodes = await this.#deps.countNodes(hand.rate.limit !== null).catch(() => null);
+    if (nodes !== null) hand.shareRate(nodes);
   }
 }

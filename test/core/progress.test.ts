@@ -51,6 +51,21 @@ describe('progress', () => {
     expect(progress.etaSeconds).toBe(0);
   });
 
+  it('knows no end right after the pace has changed, and then goes by the new one', () => {
+    const clock = createHandClock();
+    const progress = createProgress(clock);
+    progress.reached(0.1);
+    clock.advance(10_000);
+    progress.reached(0.5);
+    progress.paceChanged();
+    expect(progress.etaSeconds).toBeNull();
+    expect(progress.share).toBe(0.5);
+    progress.reached(0.5);
+    clock.advance(10_000);
+    progress.reached(0.51);
+    expect(progress.etaSeconds).toBeCloseTo(490);
+  });
+
   it('never shows a falling share, nor one outside of 0 to 1', () => {
     const told = fc.oneof(fc.double({ min: -1, max: 2 }), fc.constant(null));
     fc.assert(

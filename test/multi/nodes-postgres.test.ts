@@ -1,6 +1,5 @@
 import { afterAll, vi } from 'vitest';
-import { describeMariaDb, describePostgres } from '../engines.js';
-import { mariadbWorld } from '../harness/mariadb-world.js';
+import { describePostgres } from '../engines.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { nodesSuite } from './nodes-suite.js';
 
@@ -11,5 +10,3 @@ describePostgres('several nodes on PostgreSQL', () => {
   afterAll(dropTemplates);
   nodesSuite(postgresWorld);
 });
-
-describeMariaDb('several nodes on MariaDB', () => nodesSuite(mariadbWorld));

@@ -1,6 +1,5 @@
 import { afterAll, vi } from 'vitest';
-import { describeMariaDb, describePostgres } from '../engines.js';
-import { mariadbWorld } from '../harness/mariadb-world.js';
+import { describePostgres } from '../engines.js';
 import { dropTemplates, postgresWorld } from '../harness/world.js';
 import { steerSuite } from './steer-suite.js';
 
@@ -11,5 +10,3 @@ describePostgres('an operator on PostgreSQL', () => {
   afterAll(dropTemplates);
   steerSuite(postgresWorld);
 });
-
-describeMariaDb('an operator on MariaDB', () => steerSuite(mariadbWorld));

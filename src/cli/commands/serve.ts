@@ -21,7 +21,6 @@ export function register(program: Command): void {
       const role = options.role ?? null;
       const config = readConfig(environment, { role });
       const log = createLog(config.logLevel);
-      const instance = await startInstance(config, log, role ?? 'single');
-      untilStopped(log, () => instance.stop(), instance.over);
+      await untilStopped(log, startInstance(config, log, role ?? 'single'));
     });
 }

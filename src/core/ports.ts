@@ -25,6 +25,11 @@ export interface Ledger {
   /** T2: false when another process has taken the name; the caller stops all work. */
   beat(node: NodeIdentity): Promise<boolean>;
   leave(node: NodeIdentity): Promise<void>;
+  /**
+   * T3 where nothing new must outlive a crash: the active run of that policy and form, in which the node takes part
+   * already, has the request noted. Null: there is none, or the request is known; `start` says what it means.
+   */
+  join(request: StartRequest): Promise<string | null>;
   /** T3: starts a run or joins the active one. Idempotent in `requestId`. */
   start(request: StartRequest): Promise<StartAnswer>;
   active(): Promise<Run | null>;

@@ -1,6 +1,6 @@
 import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { policyHash } from '../core/policy.js';
-import type { StartAnswer } from '../core/ports.js';
+import type { StartAnswer, StartRequest } from '../core/ports.js';
 import type { Run } from '../core/run.js';
 import type { LiveProgress } from '../core/run-view.js';
 import { mostWorkersOf } from '../core/pace.js';
@@ -19,9 +19,8 @@ import { type Workplace, workOnce } from './worker.js';
 const longestIdleMs = 60_000;
 const leastLeaseMs = 15_000;
 
-export type RunRequest = {
-  readonly requestId: string;
-  readonly by: string;
+type Asked = { readonly requestId: string; readonly by: string };
+export type RunRequest = Asked & {
   /** Whoever asks has seen what would go. */
   readonly confirmed: boolean;
 };
@@ -112,10 +111,13 @@ export class Coreapp implements Service {
 
   /** As `startRun`, but the first run of a mapping is braked when it would delete nearly everything. */
   async askForRun({ confirmed, ...request }: RunRequest): Promise<RunAnswer> {
+    // A run that is on was let through already.
+    const joined = await this.#join(request);
+    if (joined !== null) return { kind: 'started', ...joined };
     const braked = confirmed ? null : await firstRunBrake(this.#deps);
     if (braked !== null) return braked;
     await this.#overrule();
-    return { kind: 'started', ...(await this.startRun(request)) };
+    return { kind: 'started', ...(await this.#start(request)) };
   }
 
   /**
@@ -133,18 +135,25 @@ export class Coreapp implements Service {
   }
 
   /** T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation. */
-  async startRun(request: { readonly requestId: string; readonly by: string }): Promise<StartAnswer> {
-    const { ledger } = this.#deps.store;
-    const answer = await ledger.start({
-      ...request,
-      form: this.#deps.form,
-      node: this.#deps.node,
-      policyHash: this.#policyHash,
-      server: this.#deps.engine.server,
-      renderCallback: this.#deps.renderCallback,
-    });
+  async startRun(request: Asked): Promise<StartAnswer> {
+    return (await this.#join(request)) ?? this.#start(request);
+  }
+
+  /** Null: there is no run that the request could join without anything new beginning. */
+  async #join(request: Asked): Promise<StartAnswer | null> {
+    const runId = await this.#deps.store.ledger.join(this.#startRequest(request));
+    return runId === null ? null : { runId, joined: true };
+  }
+
+  async #start(request: Asked): Promise<StartAnswer> {
+    const answer = await this.#deps.store.ledger.start(this.#startRequest(request));
     this.wake();
     return answer;
+  }
+
+  #startRequest(request: Asked): StartRequest {
+    const { form, node, engine, renderCallback } = this.#deps;
+    return { ...request, form, node, policyHash: this.#policyHash, server: engine.server, renderCallback };
   }
 
   /** Ends the active run as failed, with its true count; null when none is active. */

@@ -58,6 +58,46 @@ export function startSentences(inWorld: InWorld): void {
   );
 
   it(
+    'a request joins the run in which its node takes part, and is noted there',
+    inWorld(async (world) => {
+      const { ledger } = world.store;
+      const node = await registered(world);
+      const first = startRequest(node, world);
+      await ledger.start(first);
+      const joining = startRequest(node, world, { by: 'anna' });
+      expect(await ledger.join(joining)).toBe(first.requestId);
+      expect(await viewOf(world, { id: first.requestId })).toMatchObject({ joinedBy: ['anna'] });
+      // Sent again, it is known.
+      expect(await ledger.join(joining)).toBeNull();
+      expect(await ledger.start(joining)).toEqual({ runId: first.requestId, joined: true });
+      expect(await viewOf(world, { id: first.requestId })).toMatchObject({ joinedBy: ['anna'] });
+      await expectSound(world);
+    }),
+  );
+
+  it(
+    'nothing is joined where only a start can say what becomes of the request',
+    inWorld(async (world) => {
+      const { ledger } = world.store;
+      const node = await registered(world);
+      expect(await ledger.join(startRequest(node, world)), 'no run').toBeNull();
+      const first = startRequest(node, world);
+      await ledger.start(first);
+      expect(await ledger.join(first), 'the request that made the run').toBeNull();
+      const stranger = await registered(world, 'stranger');
+      expect(await ledger.join(startRequest(stranger, world)), 'a node without a part').toBeNull();
+      const otherForm = startRequest(node, world, { form: 'multi' });
+      expect(await ledger.join(otherForm), 'callbacks will be by node').toBeNull();
+      const otherPolicy = startRequest(node, world, { policyHash: 'f'.repeat(64) });
+      expect(await ledger.join(otherPolicy), 'another policy').toBeNull();
+      await endComplete(world, { id: first.requestId });
+      expect(await ledger.join(startRequest(node, world)), 'the run has ended').toBeNull();
+      expect((await viewOf(world, { id: first.requestId })).joinedBy).toEqual([]);
+      await expectSound(world);
+    }),
+  );
+
+  it(
     'ten starts at once make one run',
     inWorld(async (world) => {
       const { ledger } = world.store;

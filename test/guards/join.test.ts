@@ -29,34 +29,14 @@ describePostgres('what of a request must survive a crash', () => {
     const node = await registered(world);
     const first = startRequest(node, world);
     await ledger.start(first);
-    expect(await ledger.start(startRequest(node, world))).toEqual({ runId: first.requestId, joined: true });
-    expect(await noted()).toEqual(['on', 'off']);
+    expect(await ledger.join(startRequest(node, world))).toBe(first.requestId);
+    // The slow way is as durable as ever.
+    await ledger.start(startRequest(node, world));
+    expect(await noted()).toEqual(['on', 'off', 'on']);
     await expectSound(world);
   });
 
-  test('one by which another node takes part is durable', async () => {
-    const world = await guardWorld();
-    const noted = await noting(world);
-    const { ledger } = world.store;
-    const [one, other] = [await registered(world, 'one'), await registered(world, 'other')];
-    await ledger.start(startRequest(one, world, { form: 'multi' }));
-    await ledger.start(startRequest(other, world, { form: 'multi' }));
-    await ledger.start(startRequest(other, world, { form: 'multi' }));
-    expect(await noted()).toEqual(['on', 'on', 'off']);
-  });
-
-  test('the first of several nodes that joins the run of a single instance is durable: callbacks will be by node', async () => {
-    const world = await guardWorld();
-    const noted = await noting(world);
-    const { ledger } = world.store;
-    const node = await registered(world);
-    await ledger.start(startRequest(node, world));
-    await ledger.start(startRequest(node, world, { form: 'multi' }));
-    expect(await noted()).toEqual(['on', 'on']);
-    expect(await ledger.active()).toMatchObject({ form: 'multi' });
-  });
-
-  test('a run that ends between the look and the join is not joined: the request makes its own', async () => {
+  test('a run that ends while a request is about to join it is not joined', async () => {
     const world = await guardWorld();
     const { ledger } = world.store;
     const node = await registered(world);
@@ -69,13 +49,11 @@ describePostgres('what of a request must survive a crash', () => {
       match: /insert into "message_gc"\."request"/,
       action: 'hold',
     });
-    const second = startRequest(node, world);
-    const joining = slow.store.ledger.start(second);
+    const joining = slow.store.ledger.join(startRequest(node, world));
     const hit = await trap.waitForHit(10_000);
     await endComplete(world, { id: first.requestId });
     hit.release();
-    expect(await joining).toEqual({ runId: second.requestId, joined: false });
-    expect(await ledger.active()).toMatchObject({ id: second.requestId });
+    expect(await joining).toBeNull();
     await expectSound(world);
   });
 });

@@ -12,6 +12,7 @@ import { endRun } from './run-end.js';
 import { findRun, listRuns, type Shares } from './run-list.js';
 import { planRun, replanRun } from './run-plan.js';
 import { activeRun } from './run-read.js';
+import { joinRun } from './run-join.js';
 import { startRun } from './run-start.js';
 import { putBackRest, releaseSpan } from './span-give.js';
 import { takeSpan } from './span-take.js';
@@ -33,6 +34,7 @@ export function ledgerOf({ dialect, bounds, shares, lockHolders }: LedgerParts):
     register: (node, policyHash) => registerNode(dialect, node, policyHash),
     beat: (node) => beatNode(dialect, node),
     leave: (node) => leaveNode(dialect, node),
+    join: (request) => joinRun(dialect, request),
     start: (request) => startRun(dialect, request),
     active: () => activeRun(dialect),
     plan: (runId, policy, plan) => planRun(dialect, runId, policy, plan),

@@ -1,7 +1,7 @@
 import { callbackId } from '../../core/node-name.js';
 import type { StartAnswer, StartRequest } from '../../core/ports.js';
 import { StoreError } from '../../core/errors.js';
-import { control, type Db, type Dialect, Lost, reading } from './dialect.js';
+import { control, type Db, type Dialect, Lost } from './dialect.js';
 
 /** How often a start begins again because a run ended or began meanwhile; each time the world has moved on. */
 const restarts = 20;
@@ -10,62 +10,12 @@ const restarts = 20;
 export async function startRun(dialect: Dialect, request: StartRequest): Promise<StartAnswer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const joined = await joinAsMember(dialect, request);
-      if (joined !== null) return { runId: joined, joined: true };
       return await control(dialect, 'start the run', (trx) => startOnce(dialect, trx, request));
     } catch (error) {
       const again = error instanceof Lost || (error instanceof StoreError && error.kind === 'duplicate');
       if (!again || attempt === restarts) throw error;
     }
   }
-}
-
-/**
- * A request at a node that takes part already: nothing that must outlive a crash is new, so its row is all that is
- * written and its commit waits for no disk. That wait was most of the answer's time, because the log that the
- * sweep has just written has to be flushed first. Null: it is no such request.
- */
-async function joinAsMember(
-  dialect: Dialect,
-  { requestId, form, by, node }: StartRequest,
-): Promise<string | null> {
-  const run = await reading(dialect, 'look for a run to join', (db) =>
-    db
-      .selectFrom('run')
-      .innerJoin('tally', 'tally.run', 'run.id')
-      .select('run.id')
-      .where('run.active', '=', 1)
-      .where('run.form', '=', form)
-      .where('tally.span', '=', 0)
-      .where('tally.node', '=', node.name)
-      .where((eb) => eb.not(eb.exists(eb.selectFrom('request').select('id').where('id', '=', requestId))))
-      .executeTakeFirst(),
-  );
-  if (run === undefined) return null;
-  const made = await control(
-    dialect,
-    'join the run',
-    (trx) =>
-      trx
-        .insertInto('request')
-        .columns(['id', 'run', 'made_by', 'made_at'])
-        .expression((eb) =>
-          eb
-            .selectFrom('run')
-            .select((from) => [
-              from.val(requestId).as('id'),
-              from.ref('id').as('run'),
-              from.val(by).as('made_by'),
-              dialect.now().as('made_at'),
-            ])
-            .where('id', '=', run.id)
-            .where('state', '<>', 'ended'),
-        )
-        .executeTakeFirstOrThrow(),
-    'replayable',
-  );
-  if (made.numInsertedOrUpdatedRows !== 1n) throw new Lost('the run ended while it was joined');
-  return run.id;
 }
 
 /**

@@ -17,7 +17,7 @@ import {
 export function createRuns(
   tables: Tables,
   clock: Clock,
-): Pick<Ledger, 'start' | 'active' | 'plan' | 'replan' | 'end' | 'steer'> {
+): Pick<Ledger, 'join' | 'start' | 'active' | 'plan' | 'replan' | 'end' | 'steer'> {
   const now = (): number => clock.now().getTime();
 
   const begin = (request: StartRequest): RunRow => {
@@ -62,6 +62,17 @@ export function createRuns(
   };
 
   return {
+    async join({ requestId, form, by, node, policyHash }) {
+      const run = activeRun(tables);
+      if (run === undefined || run.form !== form || run.policyHash !== policyHash) return null;
+      const takesPart = tables.tallies.some(
+        (row) => row.run === run.id && row.span === 0 && row.node === node.name,
+      );
+      if (!takesPart || tables.requests.has(requestId)) return null;
+      tables.requests.set(requestId, { run: run.id, by });
+      return run.id;
+    },
+
     async start(request) {
       const known = tables.requests.get(request.requestId);
       const knownRun = known === undefined ? undefined : tables.runs.get(known.run);

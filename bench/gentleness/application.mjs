@@ -35,7 +35,13 @@ export async function openApplication(engine, url, connections) {
 
 /** @param {string} url @param {number} max @returns {Application} */
 function onPostgres(url, max) {
-  const pool = new pg.Pool({ connectionString: url, max, application_name: 'message-gc-bench-load' });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    application_name: 'message-gc-bench-load',
+    // Ten seconds after its start the pool would close what is idle and connect anew: that was the slowest second.
+    idleTimeoutMillis: 0,
+  });
   const insert =
     "INSERT INTO bench_messages (id, direction, state, contact, body, created_at, updated_at) VALUES ($1, 'inbound', $2, $3, $4, now(), now())";
   return {

@@ -4,8 +4,9 @@ import type { Walk } from './run.js';
  * How many units (keys or blocks) the next batch may walk, so that its work takes about the target time.
  *
  *   rate  = Σ units·0.75^k / Σ ms·0.75^k                     the newest batch is k = 0
- *   next  = rate · target, at most ×1.5 and at least ×0.5 of the last size
- *   panic : a batch over five targets → a tenth at once, history forgotten
+ *   aim   = target, or what a batch costs besides its work where that is more (up to 20 ms): half of the time is work
+ *   next  = rate · aim, at most ×1.5 and at least ×0.5 of the last size
+ *   panic : a batch over five targets, and over 50 ms → a tenth at once, history forgotten
  *   failed: half; the range is tried again
  *
  * The time of a batch is its `workMs`. It includes dependents, so that messages with many receipts make batches
@@ -23,8 +24,11 @@ export interface BatchSize {
   readonly current: number;
   /** Whether it cannot be made smaller: a range that still fails is parked. */
   readonly floor: boolean;
-  /** A committed batch: units walked (not rows deleted: a batch without victims costs time too) and its time. */
-  succeeded(units: number, ms: number): void;
+  /**
+   * A committed batch: units walked (not rows deleted: a batch without victims costs time too), the time of its work,
+   * and what it took besides (the way to the server, the ledger, COMMIT), which no size changes.
+   */
+  succeeded(units: number, ms: number, besidesMs?: number): void;
   /** A batch that was rolled back. */
   failed(): void;
 }
@@ -42,7 +46,10 @@ const decay = 0.75;
 const mostGrowth = 1.5;
 const mostShrink = 0.5;
 const panicTargets = 5;
+/** Nobody feels less than this, and a target of 2 ms is passed five times over by any hiccup of a disk. */
+const leastPanicMs = 50;
 const panicFactor = 0.1;
+const mostBesidesMs = 20;
 /** A clock that did not move must not make the rate infinite. */
 const leastMs = 0.01;
 
@@ -52,9 +59,13 @@ export function createBatchSize({ targetMs, min, max, first }: BatchSizeOptions)
   let size = clamped(first);
   let units = 0;
   let ms = 0;
+  let besides = 0;
+  let batches = 0;
   const forget = (): void => {
     units = 0;
     ms = 0;
+    besides = 0;
+    batches = 0;
   };
   return {
     get current() {
@@ -63,17 +74,20 @@ export function createBatchSize({ targetMs, min, max, first }: BatchSizeOptions)
     get floor() {
       return Math.floor(size) <= min;
     },
-    succeeded(walked, took) {
+    succeeded(walked, took, besidesMs = 0) {
       // Nothing walked (the end of a span) tells nothing of the speed.
       if (!(walked > 0) || !(took >= 0)) return;
-      if (took > panicTargets * targetMs) {
+      if (took > Math.max(leastPanicMs, panicTargets * targetMs)) {
         size = clamped(size * panicFactor);
         forget();
         return;
       }
       units = units * decay + walked;
       ms = ms * decay + Math.max(leastMs, took);
-      const factor = ((units / ms) * targetMs) / size;
+      batches = batches * decay + 1;
+      besides = besides * decay + Math.max(0, besidesMs);
+      const aim = Math.max(targetMs, Math.min(mostBesidesMs, besides / batches));
+      const factor = ((units / ms) * aim) / size;
       size = clamped(size * Math.min(mostGrowth, Math.max(mostShrink, factor)));
     },
     failed() {

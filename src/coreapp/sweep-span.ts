@@ -113,7 +113,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     hand.budget.succeeded();
     hand.limitRate(answer.maxRate);
     // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
-    size.succeeded(answer.walked, answer.workMs);
+    size.succeeded(answer.walked, answer.workMs, ms - answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(
       {

@@ -52,6 +52,26 @@ describe('batch size', () => {
     expect(size.current).toBe(500);
   });
 
+  it('does not take a hiccup of a few targets for a panic where the target is short', () => {
+    const size = createBatchSize({ ...options, targetMs: 2, first: 1_000 });
+    settle(size, 500, 30);
+    size.succeeded(1_000, 49);
+    expect(size.current).toBe(500);
+    size.succeeded(500, 51);
+    expect(size.current).toBe(50);
+  });
+
+  it('works at least as long as a batch costs besides, up to a limit', () => {
+    const costing = (besidesMs: number): number => {
+      const size = createBatchSize({ ...options, targetMs: 2 });
+      for (let i = 0; i < 60; i += 1) size.succeeded(size.current, size.current / 100, besidesMs);
+      return size.current / 100;
+    };
+    expect(costing(1)).toBeCloseTo(2, 0);
+    expect(costing(7)).toBeCloseTo(7, 0);
+    expect(costing(500)).toBeCloseTo(20, 0);
+  });
+
   it('halves after a failure and says when it can go no lower', () => {
     const size = createBatchSize({ ...options, first: 45 });
     expect(size.floor).toBe(false);

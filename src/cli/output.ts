@@ -66,7 +66,10 @@ export function reasonWords(reason: Reason): string {
   const words = bareWords(reason);
   if (reason.signal === null || reason.value === null) return words;
   const limit = reason.limit === null ? '' : `, limit ${reason.limit}`;
-  return `${words} (${reason.signal} ${reason.value}${limit})`;
+  const value = String(reason.value);
+  // Who holds rows is told as "session 12 (…)".
+  const told = value.startsWith(`${reason.signal} `) ? value : `${reason.signal} ${value}`;
+  return `${words} (${told}${limit})`;
 }
 
 function bareWords(reason: Reason): string {

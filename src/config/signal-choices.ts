@@ -24,7 +24,12 @@ export function readSignalChoices(text: string, problems: string[]): SignalChoic
       );
       continue;
     }
-    choices[name] = { ...choices[name], ...choice };
+    const both = { ...choices[name], ...choice };
+    if (both.off === true && Object.keys(both).length > 1) {
+      problems.push(`MESSAGE_GC_SIGNALS says ${name}=off and more of it; expected one of them`);
+      continue;
+    }
+    choices[name] = both;
   }
   return choices;
 }

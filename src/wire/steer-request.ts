@@ -68,7 +68,8 @@ function wrong(name: string, value: unknown, expected: string): SteerRequest {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value);
+  // A number too large for a double (1e400) is Infinity here, which JSON would show as null.
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

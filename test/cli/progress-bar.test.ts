@@ -123,6 +123,10 @@ test('every reason has words, and the value that decided stands beside them', ()
   expect(reasonWords({ code: 'resting', signal: 'replica_lag_s', value: 7, limit: 5, since: '' })).toBe(
     'resting for the application (replica_lag_s 7, limit 5)',
   );
+  const value = 'session 12 (anna, idle in transaction)';
+  expect(reasonWords({ code: 'rows_locked', signal: 'session', value, limit: null, since: '' })).toContain(
+    '(session 12 (anna, idle in transaction))',
+  );
 });
 
 test('lines are for people, JSON is for scripts, and notes go to standard error', () => {

@@ -76,6 +76,12 @@ describe('PATCH gc', () => {
     ['half a row', { max_rows_per_second: 0.5 }, 1009, 'is 0.5'],
     ['a rate as text', { max_rows_per_second: '5' }, 1009, 'is "5"'],
     ['more than the ledger can keep', { max_rows_per_second: 2 ** 31 }, 1009, 'to 2147483647'],
+    [
+      'more than a number can be',
+      '{"max_rows_per_second":1e400}',
+      1009,
+      'is Infinity, expected a whole number',
+    ],
     ['a profile that is none', { profile: 'fast' }, 1009, '"gentle", "balanced", "full", or null'],
     ['a name of every object', { profile: 'toString' }, 1009, 'profile is "toString"'],
     [

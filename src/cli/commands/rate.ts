@@ -41,7 +41,7 @@ export function register(program: Command): void {
       return onActiveRun(options, { method: 'PATCH', body }, steering(change), async (run, output, store) => {
         const { maxRate, profile: inForce, pausedBy } = run.steering;
         output.print(
-          `run ${run.id}: ${maxRate === null ? 'no rate limit' : `at most ${formatCount(maxRate)} messages a second`}, ${inForce === null ? 'the profile of each node' : `profile ${inForce}`}`,
+          `run ${run.id}: ${maxRate === null ? 'no rate limit' : `at most ${formatCount(maxRate)} rows/s`}, ${inForce === null ? 'the profile of each node' : `profile ${inForce}`}`,
         );
         if (pausedBy !== null)
           output.print(`  it is paused by ${pausedBy}; "message-gc resume" lets it go on`);

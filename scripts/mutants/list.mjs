@@ -12,6 +12,7 @@ const guards = 'src/storage/postgres/plan-guards.ts';
 const sweepSpan = 'src/coreapp/sweep-span.ts';
 const planRun = 'src/coreapp/plan-run.ts';
 const runEnd = 'src/storage/ledger/run-end.ts';
+const runJoin = 'src/storage/ledger/run-join.ts';
 
 const conformance = 'test/conformance/postgres.test.ts';
 const letters = 'test/guards/foreign-keys.test.ts';
@@ -370,6 +371,48 @@ export const mutants = [
     ],
     test: 'test/race/take-over.test.ts',
     tests: 'is lost when the owner puts the rest back',
+  },
+  {
+    name: 'a request joins a run of another policy',
+    changes: [
+      {
+        file: runJoin,
+        from: ".where('run.policy_hash', '=', policyHash)",
+        to: ".where('run.policy_hash', '<>', policyHash.slice(99))",
+      },
+    ],
+    test: conformance,
+    tests: 'nothing is joined where only a start can say',
+  },
+  {
+    name: 'a request joins without the node taking part',
+    changes: [
+      {
+        file: runJoin,
+        from: ".where('tally.node', '=', node.name)",
+        to: ".where('tally.node', '<>', node.name.slice(99))",
+      },
+    ],
+    test: conformance,
+    tests: 'nothing is joined where only a start can say',
+  },
+  {
+    name: 'a joining request waits for the disk',
+    changes: [{ file: runJoin, from: "'replayable'", to: "'durable'" }],
+    test: 'test/guards/join.test.ts',
+    tests: 'the request that makes a run is durable',
+  },
+  {
+    name: 'every control transaction may be lost in a crash',
+    changes: [
+      {
+        file: 'src/storage/postgres/dialect.ts',
+        from: "durability === 'replayable'",
+        to: "durability !== 'durable' || true",
+      },
+    ],
+    test: 'test/guards/join.test.ts',
+    tests: 'the request that makes a run is durable',
   },
   ...mappingMutants,
   ...waitersMutants,

@@ -1,9 +1,10 @@
 import type { Role } from '../config/options.js';
 import type { Config } from '../config/read-config.js';
-import { type ExitReason, Refusal, wordsOf } from '../core/errors.js';
+import { type ExitReason, Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { nameOf } from '../core/mapping.js';
 import { nodeName } from '../core/node-name.js';
 import { mostWorkersOf, paceOf } from '../core/pace.js';
+import { jittered } from '../kit/backoff.js';
 import { systemClock } from '../kit/clock.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
@@ -76,15 +77,14 @@ export async function startInstance(
     void lookout.watch(stopping.signal);
   };
 
-  let isPrepared = false;
+  let isReady = false;
   let door: Awaited<ReturnType<ServedRole['listen']>>;
   try {
     // One try before the door opens, so that whoever waits for "listening" finds a service that works.
-    isPrepared = await keeper.tryOnce();
-    if (isPrepared) await served.secure();
+    isReady = (await keeper.tryOnce()) && (await unlessLost(() => served.secure(), log));
     // Before the node's name is taken: a second process that cannot have the port must not displace the first.
     door = await served.listen();
-    if (isPrepared) await begin();
+    isReady = isReady && (await unlessLost(begin, log));
   } catch (error) {
     await stop();
     throw error;
@@ -103,14 +103,15 @@ export async function startInstance(
     'listening',
   );
   release();
-  if (!isPrepared) {
+  if (!isReady) {
     void (async () => {
       try {
-        while (!isPrepared && !stopping.signal.aborted) {
-          isPrepared = await keeper.untilPrepared(stopping.signal);
-          if (!isPrepared) continue;
-          await served.secure();
-          await begin();
+        while (!isReady && (await keeper.untilPrepared(stopping.signal))) {
+          isReady = await unlessLost(async () => {
+            await served.secure();
+            await begin();
+          }, log);
+          if (!isReady) await sleep(jittered(lostAgainMs), stopping.signal);
         }
       } catch (error) {
         finish({ reason: error instanceof Refusal ? error.reason : 'failed', words: wordsOf(error) });
@@ -118,6 +119,24 @@ export async function startInstance(
     })();
   }
   return { url: door.url, over, stop };
+}
+
+/** A server that comes and goes is not asked without a pause. */
+const lostAgainMs = 500;
+
+/** False: the database went away in the middle. What was not begun is begun again when it is back, as before the start. */
+async function unlessLost(work: () => Promise<void>, log: Log): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'unreachable') throw error;
+    log.warn(
+      { code: error.nativeCode },
+      `the database was lost while the process began, trying again: ${error.message}`,
+    );
+    return false;
+  }
 }
 
 /** Each step of closing; a database that does not answer must not hold the process. */

@@ -195,9 +195,11 @@ function clusterProblems(
   secret: string | null,
 ): readonly string[] {
   const problems: string[] = [];
-  if (secret !== null && secret.length < leastSecret) {
+  // Spaces are what is left of a variable that was not filled in.
+  const length = secret?.trim().length ?? leastSecret;
+  if (length < leastSecret) {
     problems.push(
-      `MESSAGE_GC_CLUSTER_SECRET has ${secret.length} characters, expected at least ${leastSecret}; "openssl rand -hex 32" makes one`,
+      `MESSAGE_GC_CLUSTER_SECRET has ${length} characters, expected at least ${leastSecret}; "openssl rand -hex 32" makes one`,
     );
   }
   if (role === undefined) return problems;

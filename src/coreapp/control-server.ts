@@ -2,6 +2,7 @@
  * The control port of a Coreapp: where Webapps ask it for a run. Whoever cannot sign with the cluster's secret starts
  * nothing, and reads what the meters count; nothing that a caller sends ends the process or is kept.
  */
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import type { StartAnswer } from '../core/ports.js';
@@ -62,6 +63,7 @@ export function createControlServer(deps: ControlDeps): ControlServer {
     bodyLimit: mostBytes,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: true,
+    clientErrorHandler: replyToBrokenCall,
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
@@ -178,6 +180,23 @@ async function start(deps: ControlDeps, asked: ControlCall['start']): Promise<Co
     deps.log.warn({ request: asked.request, error: wordsOf(error) }, 'this node could not start a run');
     return errorAnswer(deps, 'not_started', `The node cannot start: ${wordsOf(error.cause ?? error)}`);
   }
+}
+
+/** What never became a request: garbage, headers without end, or nothing in time. */
+function replyToBrokenCall(error: NodeJS.ErrnoException, socket: Socket): void {
+  // The caller is gone, or an answer has begun already.
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const words = isTooLarge ? 'The headers are too large' : 'What was sent is no HTTP request';
+  const body = JSON.stringify(toStranger('malformed', words));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
 }
 
 /** Unsigned, and without the node's name: who cannot sign learns nothing of the cluster. */

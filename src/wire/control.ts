@@ -8,6 +8,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 /** Raised when a node of the version before could not understand what is said. */
 export const controlProtocol = 1;
 
+/** As many characters as the ledger's column takes. */
+const mostNameLength = 255;
+
 export const startPath = '/start';
 export const signatureHeader = 'x-message-gc-signature';
 
@@ -70,11 +73,17 @@ export function parseCall(
     /^[0-9a-f]{32}$/.test(start.request) &&
     'by' in start &&
     typeof start.by === 'string' &&
+    isName(start.by) &&
     'node' in start &&
     typeof start.node === 'string' &&
     'policy_hash' in start &&
     typeof start.policy_hash === 'string';
   return { protocol, call: isCall ? (parsed as unknown as ControlCall) : null };
+}
+
+/** Of a user, as the Webapp takes it; databases and terminals take no control characters. */
+function isName(text: string): boolean {
+  return text.length <= mostNameLength && !/\p{Cc}/u.test(text);
 }
 
 /** Null: it is no answer of a control port. */

@@ -195,6 +195,7 @@ describe('the configuration', () => {
     expect(serve(isMulti, null)).toThrow('say --role webapp or --role coreapp');
     expect(serve(isMulti, 'coreapp')).toThrow('MESSAGE_GC_CLUSTER_SECRET is not set');
     expect(serve({ MESSAGE_GC_CLUSTER_SECRET: 'short' }, 'coreapp')).toThrow('has 5 characters');
+    expect(serve({ MESSAGE_GC_CLUSTER_SECRET: ' '.repeat(40) }, 'coreapp')).toThrow('has 0 characters');
   });
 
   test('WA_APP_MULTICONNECT=0 is a single instance', () => {

@@ -118,6 +118,17 @@ describe('the control port', () => {
       body: { node: '', error: { kind: 'secret' } },
     });
     expect(await post(address, 'x'.repeat(20_000))).toMatchObject({ status: 413, body: { node: '' } });
+    // On a connection of its own: one that has been answered on already is closed without another word.
+    expect(await post(await port(), '{}', { [signatureHeader]: 'f'.repeat(20_000) })).toMatchObject({
+      status: 431,
+      body: { node: '', error: { kind: 'malformed' } },
+    });
+    for (const by of ['x'.repeat(300), 'a\u0000b', 'two\nlines']) {
+      const start = { request: 'a'.repeat(32), by, node: 'n', policy_hash: 'p' };
+      const body = JSON.stringify({ protocol: 1, start });
+      const answer = await post(address, body, { [signatureHeader]: signCall(secret, body) });
+      expect(answer, by).toMatchObject({ status: 400, body: { error: { kind: 'malformed' } } });
+    }
     const elsewhere = await fetch(`http://${address}/v1/health`);
     expect(elsewhere.status).toBe(404);
     await elsewhere.body?.cancel();

@@ -18,6 +18,8 @@ test('a signal that comes while the process still starts ends it in order, as on
   });
   onTestFinished(() => command.close());
   await within('the database to be asked', 20_000, asked);
+  // As `timeout` does it: to the process, and to its group.
+  command.terminate();
   command.terminate();
   const { code, stdout } = await within('the process to end', 30_000, command.ended);
   expect(code).toBe(0);

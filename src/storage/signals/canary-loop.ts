@@ -62,8 +62,11 @@ export function canaryLoop(
       const until = clock() + longestFirstMs;
       const first: number[] = [];
       do {
+        // They are the first of the last ones, too: the first batch is steered as every other.
         const from = clock();
+        times.asked(from);
         await probe();
+        times.answered(clock());
         first.push(clock() - from);
         await between();
       } while (first.length < firstProbes && clock() < until);

@@ -1,6 +1,7 @@
 // The mutants: what is broken, by exact replacement of a text that stands once in its file, and which tests must go
 // red. First the eleven ways to lose exactness, then the guards of "messages first" by their letters, then further
 // guards. A replacement must still compile: a mutant that the compiler finds proves nothing about the tests.
+import { joinMutants } from './join-list.mjs';
 import { mappingMutants } from './mapping-list.mjs';
 import { waitersMutants } from './waiters-list.mjs';
 
@@ -12,7 +13,6 @@ const guards = 'src/storage/postgres/plan-guards.ts';
 const sweepSpan = 'src/coreapp/sweep-span.ts';
 const planRun = 'src/coreapp/plan-run.ts';
 const runEnd = 'src/storage/ledger/run-end.ts';
-const runJoin = 'src/storage/ledger/run-join.ts';
 
 const conformance = 'test/conformance/postgres.test.ts';
 const letters = 'test/guards/foreign-keys.test.ts';
@@ -372,48 +372,7 @@ export const mutants = [
     test: 'test/race/take-over.test.ts',
     tests: 'is lost when the owner puts the rest back',
   },
-  {
-    name: 'a request joins a run of another policy',
-    changes: [
-      {
-        file: runJoin,
-        from: ".where('run.policy_hash', '=', policyHash)",
-        to: ".where('run.policy_hash', '<>', policyHash.slice(99))",
-      },
-    ],
-    test: conformance,
-    tests: 'nothing is joined where only a start can say',
-  },
-  {
-    name: 'a request joins without the node taking part',
-    changes: [
-      {
-        file: runJoin,
-        from: ".where('tally.node', '=', node.name)",
-        to: ".where('tally.node', '<>', node.name.slice(99))",
-      },
-    ],
-    test: conformance,
-    tests: 'nothing is joined where only a start can say',
-  },
-  {
-    name: 'a joining request waits for the disk',
-    changes: [{ file: runJoin, from: "'replayable'", to: "'durable'" }],
-    test: 'test/guards/join.test.ts',
-    tests: 'the request that makes a run is durable',
-  },
-  {
-    name: 'every control transaction may be lost in a crash',
-    changes: [
-      {
-        file: 'src/storage/postgres/dialect.ts',
-        from: "durability === 'replayable'",
-        to: "durability !== 'durable' || true",
-      },
-    ],
-    test: 'test/guards/join.test.ts',
-    tests: 'the request that makes a run is durable',
-  },
+  ...joinMutants,
   ...mappingMutants,
   ...waitersMutants,
 ];

@@ -6,8 +6,8 @@ import type { Finding } from '../core/ports.js';
 import type { Log } from '../kit/log.js';
 import { sleep } from '../kit/sleep.js';
 
-/** One cheap call a second; batches ask the answer and not the disk. */
-const everyMs = 1_000;
+/** A cheap call; batches ask the answer and not the disk. A run that begins meanwhile does not get far. */
+const everyMs = 200;
 
 /** What a look at the path gave: null, no file; otherwise what the reason shows. */
 export type StopFileSight = string | null;

@@ -144,7 +144,7 @@ export const options = {
   stopFile: {
     env: 'MESSAGE_GC_STOP_FILE',
     default: 'message-gc.stop',
-    says: 'While this file exists, no process that sees it begins a batch; looked at once a second. A relative path begins at the working directory of the process.',
+    says: 'While this file exists, no process that sees it begins a batch; looked at five times a second. A relative path begins at the working directory of the process.',
   },
   databaseCores: {
     env: 'MESSAGE_GC_DATABASE_CORES',

@@ -64,8 +64,8 @@ type Watched = {
   readAt: number | null;
   trouble: string | null;
   load: number | null;
-  /** Standing still, and since when the load is low enough to go on. */
-  stopped: { calmSince: number | null } | null;
+  /** Standing still: the highest value meanwhile, and since when the load is low enough to go on. */
+  stopped: { highest: number; calmSince: number | null } | null;
 };
 
 export function createPressure(clock: Clock, profile: PaceName, choices: SignalChoices): Pressure {
@@ -101,8 +101,11 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
     const load = limit > 0 ? reading.value / limit : Number(reading.value > 0);
     // One answer that came forty times too late must not count for a quarter of a minute.
     const raw = kindOf(one.signal) === 'steer' ? Math.min(mostLoad, load) : load;
-    const isSmoothed = kindOf(one.signal) === 'steer' && one.load !== null;
-    one.load = isSmoothed ? smoothing * raw + (1 - smoothing) * (one.load ?? 0) : raw;
+    // The first look too: the server was as well as its own figure from before the first batch.
+    const before =
+      one.load ?? (reading.baseline === undefined || !(limit > 0) ? null : reading.baseline / limit);
+    const isSmoothed = kindOf(one.signal) === 'steer' && before !== null;
+    one.load = isSmoothed ? smoothing * raw + (1 - smoothing) * before : raw;
     holdOrRelease(one, now);
   };
 
@@ -152,8 +155,9 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
       for (const one of watched.values()) {
         const { duty, code } = verdict(one, now);
         if (duty >= worst.duty) continue;
-        const value =
-          code === 'signal_lost' ? (one.trouble ?? 'no answer') : rounded(one.reading?.value ?? null);
+        // While it waits to go on, what stopped it is the reason; what the signal says now stands among the signals.
+        const seen = one.stopped?.highest ?? one.reading?.value ?? null;
+        const value = code === 'signal_lost' ? (one.trouble ?? 'no answer') : rounded(seen);
         worst = {
           duty,
           because: { code, signal: one.signal, value, limit: rounded(limitFor(one.signal, one.reading)) },
@@ -194,8 +198,10 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
 function holdOrRelease(one: Watched, now: number): void {
   const kind = kindOf(one.signal);
   if ((kind !== 'steer' && kind !== 'stop') || one.load === null) return;
-  if (one.load >= 1) one.stopped = { calmSince: null };
-  else if (one.stopped !== null) {
+  const value = one.reading?.value ?? 0;
+  if (one.load >= 1) {
+    one.stopped = { highest: Math.max(value, one.stopped?.highest ?? value), calmSince: null };
+  } else if (one.stopped !== null) {
     if (one.load >= releaseLoad) one.stopped.calmSince = null;
     else if (one.stopped.calmSince === null) one.stopped.calmSince = now;
     else if (now - one.stopped.calmSince >= releaseMs) one.stopped = null;

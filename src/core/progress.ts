@@ -10,7 +10,7 @@ export interface Progress {
   deleted(messages: number): void;
   /** Walked share of the run's range, 0 to 1; null while nothing is planned. */
   reached(share: number | null): void;
-  /** From here on the run goes at another pace: what it did before says nothing of its end. */
+  /** From here on the run goes at another pace, or goes on: what it did before says nothing of its speed and its end. */
   paceChanged(): void;
   /** The greatest share told so far. */
   readonly share: number | null;
@@ -29,7 +29,7 @@ const longestEtaSeconds = 315_360_000;
 const mergeMs = 250;
 
 export function createProgress(clock: Clock): Progress {
-  const startedAt = clock.monotonicMs();
+  let startedAt = clock.monotonicMs();
   const speeds: { readonly at: number; messages: number }[] = [];
   const shares: { readonly at: number; readonly share: number }[] = [];
   let greatest: number | null = null;
@@ -52,6 +52,8 @@ export function createProgress(clock: Clock): Progress {
     },
     paceChanged() {
       shares.length = 0;
+      speeds.length = 0;
+      startedAt = clock.monotonicMs();
     },
     get share() {
       return greatest;

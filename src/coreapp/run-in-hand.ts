@@ -20,6 +20,11 @@ export type HandDeps = {
   readonly batchTargetMs: EngineFacts['batchTargetMs'];
 };
 
+/** A rate limit is asked for again after a second at most; a look at locked rows comes back within two. */
+const backWithinMs = 3_000;
+
+const keyOf = (code: Reason['code'], signal: string | null): string => `${code} ${signal ?? ''}`;
+
 /** What this process remembers of the run it works on. All of it may be lost: the ledger has the truth. */
 export class RunInHand {
   readonly id: string;
@@ -31,6 +36,8 @@ export class RunInHand {
   readonly #sizes = new Map<string, BatchSize>();
   #pace: Pace;
   #reason: Reason;
+  /** Reasons that were there before, and until when. */
+  readonly #left = new Map<string, { readonly since: string; readonly at: number }>();
   #lastProgressMs: number;
   #maxRate: number | null = null;
   #nodes = 1;
@@ -117,19 +124,27 @@ export class RunInHand {
   /** Nothing was tried, so nothing is known of locked rows: the time does not count against them. */
   heldBack(closed: Closed): void {
     this.#lastProgressMs = this.#deps.clock.monotonicMs();
+    // The speed of a stand-still is not the one that the run goes on with.
+    this.progress.paceChanged();
     this.because(closed.code, closed.signal, closed.value, closed.limit);
   }
 
-  /** Why the run is where it is; `since` changes only when the code or the signal does. */
+  /**
+   * Why the run is where it is. `since` is when this code and signal began; one that comes back within moments has been
+   * there all the time: a run that is held at its rate rests and works in between.
+   */
   because(
     code: Reason['code'],
     signal: string | null = null,
     value: Reason['value'] = null,
     limit: Reason['limit'] = null,
   ): void {
+    const now = this.#deps.clock.monotonicMs();
     const { code: before, signal: signalBefore, since } = this.#reason;
-    const isSame = before === code && signalBefore === signal;
-    this.#reason = this.#make(code, signal, value, limit, isSame ? since : undefined);
+    this.#left.set(keyOf(before, signalBefore), { since, at: now });
+    const left = this.#left.get(keyOf(code, signal));
+    const isBack = left !== undefined && now - left.at <= backWithinMs;
+    this.#reason = this.#make(code, signal, value, limit, isBack ? left.since : undefined);
   }
 
   get live(): LiveProgress {

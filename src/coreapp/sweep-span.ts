@@ -71,6 +71,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       size.failed();
       // A batch that usually takes a tenth of its limit and meets it waits for locks that are released one by one.
       if (error.kind === 'slow') skipLocked = true;
+      // The server worked for it as for any other: without a rest a slow one would work all the time. The reason stays.
+      await sleep(restMs(deps.clock.monotonicMs() - startedAt, dutyOf(hand)), signal);
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;
@@ -126,7 +128,12 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       },
       'batch',
     );
-    if (answer.spanDone) return;
+    // On a slow server a span is one or two batches: the last one is rested for as well.
+    if (answer.spanDone) {
+      await rest(work, ms);
+      hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);
+      return;
+    }
     skipGap = answer.deleted === 0;
     skipLocked = false;
     if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk') {
@@ -200,10 +207,15 @@ function confirm(
 }
 
 /** The profile's share of the time, and of that what the signals leave. */
+function dutyOf(hand: RunInHand): number {
+  return hand.pace.duty * hand.pressure.now.duty;
+}
+
 async function rest({ hand, signal }: SpanWork, batchMs: number): Promise<void> {
   const pressure = hand.pressure.now;
-  const duty = hand.pace.duty * pressure.duty;
-  const ms = restMs(batchMs, duty);
+  const duty = dutyOf(hand);
+  // A stand-still is no rest: it is looked after before the next batch, and the end of a span need not wait for it.
+  const ms = duty > 0 ? restMs(batchMs, duty) : 0;
   if (pressure.because !== null) {
     const { code, signal: name, value, limit } = pressure.because;
     hand.because(code, name, value, limit);

@@ -26,9 +26,12 @@ export function runForecast(
     readonly etaSeconds: number | null;
     readonly messagesDeleted: number;
     readonly share: number | null;
+    readonly steering: { readonly maxRate: number | null };
   },
-  { plan, now, usualSpeed }: Ahead,
+  { plan, now, usualSpeed: unlimited }: Ahead,
 ): ForecastShape {
+  const { maxRate } = run.steering;
+  const usualSpeed = unlimited === null || maxRate === null ? unlimited : Math.min(unlimited, maxRate);
   return forecastShape(forecast(workLeft({ ...run, usualSpeed }), plan, now));
 }
 

@@ -39,6 +39,23 @@ describe('pressure', () => {
     expect(at(10)).toBe(0);
   });
 
+  it('lets one slow look at the beginning stop nothing, where the figure from before is known', () => {
+    const { pressure, look } = watching();
+    pressure.begin(used('canary'));
+    expect(look('canary', 12, { baseline: 2 }).duty).toBe(1);
+    for (let i = 0; i < 10; i += 1) look('canary', 12, { baseline: 2 });
+    expect(pressure.now.duty).toBe(0);
+  });
+
+  it('tells the value that stopped the run while it waits to go on', () => {
+    const { pressure, look } = watching();
+    pressure.begin(used('replica_lag'));
+    look('replica_lag', 7);
+    look('replica_lag', 9);
+    expect(look('replica_lag', 1).because).toMatchObject({ code: 'stopped', value: 9, limit: 5 });
+    expect(pressure.signals).toContainEqual(expect.objectContaining({ signal: 'replica_lag', value: 1 }));
+  });
+
   it('says which signal, its value and its limit', () => {
     const { pressure, look } = watching();
     pressure.begin(used('replica_lag', 'canary'));

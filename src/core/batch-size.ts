@@ -7,10 +7,11 @@ import type { Walk } from './run.js';
  *   aim   = target, or what a batch costs besides its work where that is more (up to 20 ms): half of the time is work
  *   next  = rate · aim, at most ×1.5 and at least ×0.5 of the last size
  *   panic : a batch over five targets, and over 50 ms → a tenth at once, history forgotten
- *   failed: half; the range is tried again
+ *   failed: half, down to a single unit; the range is tried again. From below `min` it grows back whatever the time
  *
  * The time of a batch is its `workMs`. It includes dependents, so that messages with many receipts make batches
- * smaller by themselves. It promises a size between `min` and `max`, whatever it is told.
+ * smaller by themselves. It promises a size between `min` and `max`, whatever it is told, and
+ * below `min` only after failures.
  */
 export type BatchSizeOptions = {
   readonly targetMs: number;
@@ -22,7 +23,7 @@ export type BatchSizeOptions = {
 export interface BatchSize {
   /** A whole number of units, `min` to `max`. */
   readonly current: number;
-  /** Whether it cannot be made smaller: a range that still fails is parked. */
+  /** A single unit: it cannot be made smaller. */
   readonly floor: boolean;
   /**
    * A committed batch: units walked (not rows deleted: a batch without victims costs time too), the time of its work,
@@ -72,13 +73,13 @@ export function createBatchSize({ targetMs, min, max, first }: BatchSizeOptions)
       return Math.floor(size);
     },
     get floor() {
-      return Math.floor(size) <= min;
+      return Math.floor(size) <= 1;
     },
     succeeded(walked, took, besidesMs = 0) {
       // Nothing walked (the end of a span) tells nothing of the speed.
       if (!(walked > 0) || !(took >= 0)) return;
       if (took > Math.max(leastPanicMs, panicTargets * targetMs)) {
-        size = clamped(size * panicFactor);
+        size = Math.min(size, clamped(size * panicFactor));
         forget();
         return;
       }
@@ -88,10 +89,13 @@ export function createBatchSize({ targetMs, min, max, first }: BatchSizeOptions)
       besides = besides * decay + Math.max(0, besidesMs);
       const aim = Math.max(targetMs, Math.min(mostBesidesMs, besides / batches));
       const factor = ((units / ms) * aim) / size;
-      size = clamped(size * Math.min(mostGrowth, Math.max(mostShrink, factor)));
+      size =
+        size < min
+          ? Math.min(min, size * mostGrowth)
+          : clamped(size * Math.min(mostGrowth, Math.max(mostShrink, factor)));
     },
     failed() {
-      size = clamped(size * mostShrink);
+      size = Math.max(1, size * mostShrink);
     },
   };
 }

@@ -78,9 +78,19 @@ describe('batch size', () => {
     size.failed();
     expect(size.current).toBe(22);
     size.failed();
-    expect(size.floor).toBe(false);
     size.failed();
-    expect(size).toMatchObject({ current: 10, floor: true });
+    size.failed();
+    expect(size).toMatchObject({ current: 2, floor: false });
+    size.failed();
+    expect(size).toMatchObject({ current: 1, floor: true });
+  });
+
+  it('grows back to the least size after failures, though that is slower than the target', () => {
+    const size = createBatchSize({ ...options, first: 10 });
+    for (let i = 0; i < 4; i += 1) size.failed();
+    expect(size.current).toBe(1);
+    for (let i = 0; i < 8; i += 1) size.succeeded(size.current, 200);
+    expect(size.current).toBe(10);
   });
 
   it('learns nothing from a batch that walked nothing', () => {
@@ -114,15 +124,15 @@ describe('batch size', () => {
           if (happened === 'failed') size.failed();
           else size.succeeded(happened.units, happened.ms);
           expect(Number.isInteger(size.current)).toBe(true);
-          expect(size.current).toBeGreaterThanOrEqual(min);
+          if (happened !== 'failed' && before >= min) expect(size.current).toBeGreaterThanOrEqual(min);
           expect(size.current).toBeLessThanOrEqual(max);
           // One more than the half at most: the fraction that is kept inside.
           expect(size.current).toBeLessThanOrEqual(Math.floor((before + 1) * 1.5));
           const isPanic = happened !== 'failed' && happened.ms > 250;
           expect(size.current).toBeGreaterThanOrEqual(
-            Math.max(min, Math.floor(before * (isPanic ? 0.1 : 0.5))),
+            Math.max(1, Math.floor(before * (isPanic ? 0.1 : 0.5))),
           );
-          expect(size.floor).toBe(size.current === min);
+          expect(size.floor).toBe(size.current === 1);
         }
       }),
     );

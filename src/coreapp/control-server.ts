@@ -8,6 +8,7 @@ import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import type { StartAnswer } from '../core/ports.js';
 import type { Log } from '../kit/log.js';
 import type { Meters } from '../metrics/meters.js';
+import { answerBroken } from '../wire/broken-request.js';
 import {
   type ControlAnswer,
   type ControlCall,
@@ -184,19 +185,12 @@ async function start(deps: ControlDeps, asked: ControlCall['start']): Promise<Co
 
 /** What never became a request: garbage, headers without end, or nothing in time. */
 function replyToBrokenCall(error: NodeJS.ErrnoException, socket: Socket): void {
-  // The caller is gone, or an answer has begun already.
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
-  }
   const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const status = isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const words = isTooLarge ? 'The headers are too large' : 'What was sent is no HTTP request';
-  const body = JSON.stringify(toStranger('malformed', words));
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
+  answerBroken(error, socket, {
+    line: isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request',
+    body: toStranger('malformed', words),
+  });
 }
 
 /** Unsigned, and without the node's name: who cannot sign learns nothing of the cluster. */

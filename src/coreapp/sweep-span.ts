@@ -71,8 +71,10 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       size.failed();
       // A batch that usually takes a tenth of its limit and meets it waits for locks that are released one by one.
       if (error.kind === 'slow') skipLocked = true;
-      // The server worked for it as for any other: without a rest a slow one would work all the time. The reason stays.
-      await sleep(restMs(deps.clock.monotonicMs() - startedAt, dutyOf(hand)), signal);
+      // The server worked for it as for any other: without a rest a slow one would work all the time. The reason stays. One
+      // that cannot be reached did not work.
+      if (error.kind !== 'unreachable')
+        await sleep(restMs(deps.clock.monotonicMs() - startedAt, dutyOf(hand)), signal);
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;

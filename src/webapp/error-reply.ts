@@ -9,6 +9,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError, wordsOf } from '../core/errors.js';
 import { newId } from '../core/node-name.js';
 import type { Log } from '../kit/log.js';
+import { answerBroken } from '../wire/broken-request.js';
 import { errorEnvelope } from '../wire/error-envelope.js';
 import { ApiError } from './api-error.js';
 
@@ -120,17 +121,8 @@ const refusals: Readonly<Record<string, string>> = {
 /** Requests that never became one: Node's parser gave up, and there is nothing but a socket to answer on. */
 export function replyToBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Log): void {
   log.debug({ code: error.code, error: wordsOf(error) }, 'a connection sent what is no HTTP request');
-  // The client is gone, or an answer has begun already: more bytes would only garble it.
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-    return;
-  }
   const { line, words } = brokenAnswer(error.code);
-  const body = JSON.stringify(errorEnvelope(1025, words));
-  socket.end(
-    `HTTP/1.1 ${line}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
+  answerBroken(error, socket, { line, body: errorEnvelope(1025, words) });
 }
 
 function brokenAnswer(code: string | undefined): { readonly line: string; readonly words: string } {

@@ -71,9 +71,9 @@ async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepar
     engine: sessions.engine,
     version: found.version,
     sessions: sessions.sessions,
-    // gentle: decision 0043. alone: short batches were the fast ones (of one DELETE's speed 0.72 with 20 ms, 0.67 with 50 ms) until the writer of the log
-    // was kept awake by other means (log-waker.ts). Now 20 and 30 ms are alike, and an application waits less for us; below
-    // 12 ms the ledger's share grows.
+    // gentle: decision 0043. alone: short batches were the fast ones (of one DELETE's speed 0.72 with 20 ms, 0.67 with
+    // 50 ms) until the writer of the log was kept awake by other means (log-waker.ts). Now 20 and 30 ms are alike, and an
+    // application waits less for us; below 12 ms the ledger's share grows.
     batchTargetMs: { gentle: 4, alone: 20 },
     server: `postgresql:${await systemIdentifier(client)}:${found.database}`,
     deadlockTimeoutMs: found.deadlock,

@@ -8,13 +8,17 @@ import { mariadbWorld } from '../conformance/mariadb-world.js';
 import type { World } from '../conformance/world.js';
 import { describeMariaDb } from '../engines.js';
 import { createMariadbDatabase, type MariadbClient, mariadbClient } from '../harness/mariadb-database.js';
+import { slowRoute } from '../harness/slow-route.js';
 import { workshop } from './collect.js';
 
 type GuardWorld = World & {
   readonly facts: EngineFacts;
   readonly client: MariadbClient;
+  readonly url: string;
   /** The same store on sessions of its own: privileges are read when a session begins. */
   reopened(): Store;
+  /** Another store over the same database, by another way. */
+  openAt(url: string): Store;
 };
 
 /** A database of its own for each test, on a real server, with our tables in it. */
@@ -40,7 +44,14 @@ async function guardWorld(asUser?: (database: string) => Promise<string>): Promi
     store = open(openUrl);
     facts = await store.prepare({ migrate: false });
   }
-  return { ...(await mariadbWorld(store, client)), facts, client, reopened: () => open(openUrl) };
+  return {
+    ...(await mariadbWorld(store, client)),
+    facts,
+    client,
+    url: openUrl,
+    reopened: () => open(openUrl),
+    openAt: open,
+  };
 }
 
 const count = async ({ client }: GuardWorld, sql: string): Promise<number> =>
@@ -347,5 +358,24 @@ describeMariaDb('tables of somebody else on MariaDB', () => {
     const run = await collect(world, mapping);
     expect(run).toMatchObject({ state: 'failed', messagesDeleted: 0 });
     expect(run.errors[0]?.details).toMatch('There is no index over (msg) of media');
+  });
+});
+
+describeMariaDb('a distant MariaDB server', () => {
+  test('does not count its way as work, which would make its batches smaller and its way longer', async () => {
+    const world = await guardWorld();
+    await fill(world);
+    const route = await slowRoute(world.url, 50);
+    onTestFinished(() => route.close());
+    const store = world.openAt(route.url);
+    const facts = await store.prepare({ migrate: false });
+    const policy = { mapping: ownMapping, retentionSeconds: 3_600 };
+    const shop = await workshop({ store, facts, policy, size: 60 });
+    expect(await shop.collect()).toMatchObject({ state: 'complete', messagesDeleted: 40 });
+    const [batch] = shop.answers;
+    if (batch?.kind !== 'swept') throw new Error(`The first batch ended as ${JSON.stringify(batch)}`);
+    // The deletion, the receipts, the guard and the span's row: four ways at least.
+    expect(batch.lockedMs).toBeGreaterThan(200);
+    expect(batch.workMs).toBeLessThan(batch.lockedMs / 4);
   });
 });

@@ -44,6 +44,20 @@ describe('a run on the wire', () => {
     expect(fits('resting', { ...view, state: 'paused' })).toBeNull();
   });
 
+  it('is forecast at its rate limit where its own speed is not known, and never beyond the usual one', () => {
+    const now = new Date('2026-11-22T10:00:00Z');
+    const ahead = { plan: defaultSchedule, now, usualSpeed: 1_000 };
+    const waiting = { ...liveWith('outside_window'), etaSeconds: null };
+    const secondsAt = (maxRate: number | null): number => {
+      const of = { ...view, messagesDeleted: 41_000, steering: { ...view.steering, maxRate } };
+      const { forecast } = runShape(of, waiting, undefined, ahead).progress;
+      return (Date.parse(forecast?.ends_at ?? '') - now.getTime()) / 1_000;
+    };
+    expect(secondsAt(null)).toBeCloseTo(59);
+    expect(secondsAt(100)).toBeCloseTo(590);
+    expect(secondsAt(5_000)).toBeCloseTo(59);
+  });
+
   it('has the shape that the product promises', () => {
     expect(runsReply([runShape(view, liveWith('resting'))])).toStrictEqual({
       services: {

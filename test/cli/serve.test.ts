@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { startCommand } from '../harness/processes.js';
-import { within } from '../harness/wait.js';
+import { until, within } from '../harness/wait.js';
 
 test('a signal that comes while the process still starts ends it in order, as one does later', async () => {
   // A database that takes the connection and says nothing: the start is on its way, and has not got anywhere.
@@ -18,8 +18,9 @@ test('a signal that comes while the process still starts ends it in order, as on
   });
   onTestFinished(() => command.close());
   await within('the database to be asked', 20_000, asked);
-  // As `timeout` does it: to the process, and to its group.
   command.terminate();
+  // `timeout` tells the process and then its group. Sent sooner, the system would make one signal of both.
+  await until('the first signal to be told', 10_000, () => command.describe().includes('"msg":"stopping"'));
   command.terminate();
   const { code, stdout } = await within('the process to end', 30_000, command.ended);
   expect(code).toBe(0);

@@ -89,7 +89,12 @@ describe('batch size', () => {
     const size = createBatchSize({ ...options, first: 10 });
     for (let i = 0; i < 4; i += 1) size.failed();
     expect(size.current).toBe(1);
-    for (let i = 0; i < 8; i += 1) size.succeeded(size.current, 200);
+    // By half each time: 1, 1.5, 2.25 and so on.
+    for (const expected of [1, 2, 3]) {
+      size.succeeded(size.current, 200);
+      expect(size.current).toBe(expected);
+    }
+    for (let i = 0; i < 5; i += 1) size.succeeded(size.current, 200);
     expect(size.current).toBe(10);
   });
 

@@ -158,7 +158,12 @@ export class RunInHand {
 
   /** The share of its time that a worker spends in batches: the profile's, and of that what the signals leave. */
   get duty(): number {
-    return this.#isHeldBack ? 0 : this.#pace.duty * this.pressure.now.duty;
+    return this.#isHeldBack ? 0 : this.allowedDuty;
+  }
+
+  /** The same, whatever was last told: after a stand-still the reason is still that one until a batch has ended. */
+  get allowedDuty(): number {
+    return this.#pace.duty * this.pressure.now.duty;
   }
 
   get #isHeldBack(): boolean {

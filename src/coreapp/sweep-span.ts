@@ -74,7 +74,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
       // The server worked for it as for any other: without a rest a slow one would work all the time. The reason stays. One
       // that cannot be reached did not work.
       if (error.kind !== 'unreachable')
-        await sleep(restMs(deps.clock.monotonicMs() - startedAt, dutyOf(hand)), signal);
+        await sleep(restMs(deps.clock.monotonicMs() - startedAt, hand.allowedDuty), signal);
       continue;
     }
     const ms = deps.clock.monotonicMs() - startedAt;
@@ -209,17 +209,13 @@ function confirm(
 }
 
 /** The profile's share of the time, and of that what the signals leave. */
-function dutyOf(hand: RunInHand): number {
-  return hand.pace.duty * hand.pressure.now.duty;
-}
-
 async function rest({ hand, signal }: SpanWork, batchMs: number): Promise<void> {
-  const pressure = hand.pressure.now;
-  const duty = dutyOf(hand);
+  const { because } = hand.pressure.now;
+  const duty = hand.allowedDuty;
   // A stand-still is no rest: it is looked after before the next batch, and the end of a span need not wait for it.
   const ms = duty > 0 ? restMs(batchMs, duty) : 0;
-  if (pressure.because !== null) {
-    const { code, signal: name, value, limit } = pressure.because;
+  if (because !== null) {
+    const { code, signal: name, value, limit } = because;
     hand.because(code, name, value, limit);
   } else if (ms > 0) hand.because('resting', 'duty', duty, null);
   else hand.because('working');

@@ -58,7 +58,9 @@ export class RunDeskOf implements RunDesk {
 
   async steer(change: SteerChange, by: string): Promise<RunView | null> {
     if (this.#workshop.coreapp === null) throw this.#keeper.trouble;
-    return steerRun(this.#store.ledger, change, by, this.#log);
+    const view = await steerRun(this.#store.ledger, change, by, this.#log);
+    if (view !== null) this.#workshop.coreapp.steered(view);
+    return view;
   }
 
   nodes(): null {

@@ -79,7 +79,7 @@ function ofStore(error: StoreError, request: FastifyRequest, log: Log): ApiError
     path: pathOf(request),
     error: wordsOf(error),
   };
-  if (error.kind === 'unreachable' || error.kind === 'credentials') {
+  if (error.kind === 'unreachable' || error.kind === 'credentials' || error.kind === 'untrusted') {
     log.debug(facts, 'a request was refused because the database cannot be reached');
     return new ApiError(
       1011,

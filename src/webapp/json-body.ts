@@ -21,9 +21,15 @@ export function readJsonBodies(app: FastifyInstance): void {
 
 function parse(text: string): unknown {
   if (text.trim() === '') return undefined;
+  let reachesPrototype = false;
+  const read = (key: string, value: unknown): unknown => {
+    if (key !== '__proto__') return value;
+    reachesPrototype = true;
+    return undefined;
+  };
   try {
-    // A key that reaches the prototype of objects is dropped where it stands; nothing here reads it anyway.
-    return JSON.parse(text, (key, value: unknown) => (key === '__proto__' ? undefined : value));
+    const body: unknown = JSON.parse(text, read);
+    if (!reachesPrototype) return body;
   } catch (error) {
     throw new ApiError(
       1025,
@@ -34,4 +40,5 @@ function parse(text: string): unknown {
       },
     );
   }
+  throw new ApiError(1010, 'The body has a key "__proto__", which no call takes; nothing was changed.');
 }

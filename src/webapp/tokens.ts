@@ -11,12 +11,15 @@ import type { Clock } from '../kit/clock.js';
 export type TokenClaims = { readonly user: string; readonly id: string; readonly expires: Date };
 
 const lifeSeconds = 7 * 86_400;
+const mostVerified = 1_000;
 
 export class Tokens {
   readonly #home: Pick<Home, 'secret'>;
   readonly #clock: Clock;
   readonly #configuredKey: string | null;
   #key: webcrypto.CryptoKey | null = null;
+  /** Tokens whose signature was found to be right: what a text says does not change, only the time does. */
+  readonly #verified = new Map<string, TokenClaims>();
 
   /** `configuredKey` null: the key is made once and kept in the home database. */
   constructor(home: Pick<Home, 'secret'>, clock: Clock, configuredKey: string | null) {
@@ -40,6 +43,11 @@ export class Tokens {
 
   /** null: not ours, changed, or run out. Throws a StoreError when the key has to be loaded and cannot. */
   async read(token: string): Promise<TokenClaims | null> {
+    const known = this.#verified.get(token) ?? (await this.#verify(token));
+    return known !== null && known.expires > this.#clock.now() ? known : null;
+  }
+
+  async #verify(token: string): Promise<TokenClaims | null> {
     const key = await this.#loadKey();
     const verified = await jwtVerify(token, key, {
       algorithms: ['HS256'],
@@ -50,7 +58,10 @@ export class Tokens {
     if (verified === null) return null;
     const { user, jti, exp } = verified.payload;
     if (typeof user !== 'string' || user === '' || jti === undefined || exp === undefined) return null;
-    return { user, id: jti, expires: new Date(exp * 1_000) };
+    const claims = { user, id: jti, expires: new Date(exp * 1_000) };
+    if (this.#verified.size >= mostVerified) this.#verified.clear();
+    this.#verified.set(token, claims);
+    return claims;
   }
 
   /** False until the key was loaded. */

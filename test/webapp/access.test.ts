@@ -69,6 +69,16 @@ describe('a door', () => {
     expect(right.statusCode).toBe(200);
   });
 
+  it('is closed to a token that has been let in before and has run out since', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    const authorization = await world.bearer();
+    const look = () => webapp.inject({ method: 'GET', url: gc, headers: { authorization } });
+    expect((await look()).statusCode).toBe(200);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 8 * 86_400_000 });
+    expect((await look()).statusCode).toBe(401);
+  });
+
   it('is closed to users who are no admin, with 403, unless they are let in', async () => {
     const world = new World();
     const authorization = await world.bearer('clerk');

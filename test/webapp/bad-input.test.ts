@@ -203,3 +203,21 @@ describe('listening', () => {
     expect(await second.listen(first.at)).toStrictEqual(first.at);
   });
 });
+
+describe('a body that reaches for the prototype of objects', () => {
+  it.each(['{"__proto__":1}', '{"paused":true,"__proto__":{"x":1}}', '{"a":[{"__proto__":null}]}'])(
+    '%s is refused with its key',
+    async (payload) => {
+      const world = new World();
+      const webapp = await world.webapp();
+      const answer = await webapp.inject({
+        method: 'PATCH',
+        url: gc,
+        headers: { authorization: await world.bearer(), 'content-type': 'application/json' },
+        payload,
+      });
+      expect(answer.statusCode).toBe(400);
+      expect(answer.json()).toEqual(envelope(1010, '"__proto__"'));
+    },
+  );
+});

@@ -152,6 +152,18 @@ describe('a log-in', () => {
     });
     expect([answer.statusCode, answer.json().errors[0].code]).toStrictEqual([503, 1011]);
   });
+
+  it('answers 503, and not that the password is wrong, until the accounts have been made', async () => {
+    const world = new World();
+    const webapp = await world.webapp();
+    world.users.clear();
+    const log = (name: string) =>
+      webapp.inject({ method: 'POST', url, headers: { authorization: basic(name, 'Own-passw0rd') } });
+    const early = await log('admin');
+    expect([early.statusCode, early.json().errors[0].code]).toStrictEqual([503, 1011]);
+    expect(early.headers['retry-after']).toBe('5');
+    expect((await log('nobody')).statusCode).toBe(401);
+  });
 });
 
 describe('passwords', () => {

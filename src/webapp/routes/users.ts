@@ -7,7 +7,7 @@ import { ApiError } from '../api-error.js';
 import { storeDeadlineMs, within } from '../deadline.js';
 import type { WebappDeps } from '../deps.js';
 import type { Guard } from '../guard.js';
-import { hashPassword, hasOwnPassword, passwordFault, verifyPassword } from '../passwords.js';
+import { adminName, hashPassword, hasOwnPassword, passwordFault, verifyPassword } from '../passwords.js';
 import { Queue } from '../queue.js';
 import type { KnownVisitor, Route } from '../route.js';
 import type { Tokens } from '../tokens.js';
@@ -26,6 +26,12 @@ export function userRoutes(deps: WebappDeps, tokens: Tokens, guard: Guard): read
     }
     const newPassword = newPasswordOf(request.body);
     const user = await find(given.name);
+    // The start has not come that far: the password may be right, and nobody could tell.
+    if (user === null && given.name === adminName) {
+      throw new ApiError(1011, 'The accounts are not there yet: the service is still starting. Try again.', {
+        headers: { 'retry-after': '5' },
+      });
+    }
     const right = await verifyPassword(given.password, user === null ? null : user.passwordHash);
     if (user === null || !right) {
       deps.log.info({ user: given.name.slice(0, 32) }, 'a log-in was refused: wrong user or password');

@@ -54,16 +54,18 @@ function fromUrl(text: string, name: string): Database | { readonly problem: str
     const [, user, place = ''] = mysql;
     return { engine: 'mysql', url: text, where: `mysql://${user === undefined ? '' : `${user}@`}${place}` };
   }
+  // A user and no host, which is given as a parameter, is no URL; PostgreSQL's own clients take it.
+  const whole = text.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=[/?]|$)/, '$1localhost');
   let url: URL;
   try {
-    url = new URL(text);
+    url = new URL(whole);
   } catch {
     return {
       problem: `${name} is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded`,
     };
   }
   if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') {
-    return { engine: 'postgresql', url: text, where: withoutPassword(url) };
+    return { engine: 'postgresql', url: whole, where: withoutPassword(url) };
   }
   return {
     problem: `${name} begins with ${url.protocol}//, expected postgres://, mysql:// or pglite:DIR`,
@@ -112,9 +114,8 @@ function embedded(folder: string): Database {
   return { engine: 'pglite', folder: absolute, where: `pglite:${absolute}` };
 }
 
-function withoutPassword(url: URL): string {
-  const shown = new URL(url.href);
-  shown.password = '';
-  shown.search = '';
-  return shown.href;
+/** A socket's folder is a parameter. */
+function withoutPassword({ protocol, username, host, pathname, searchParams }: URL): string {
+  const user = username === '' ? '' : `${username}@`;
+  return `${protocol}//${user}${searchParams.get('host') ?? host}${pathname}`;
 }

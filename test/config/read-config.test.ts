@@ -107,6 +107,15 @@ describe('the configuration', () => {
     expect(database.where).not.toContain('ssl');
   });
 
+  test('takes a Unix socket as psql does, and names its folder', () => {
+    for (const [url, where] of [
+      ['postgres://gc:s3cret@/chat?host=/run/postgresql', 'postgres://gc@/run/postgresql/chat'],
+      ['postgres:///chat?host=/run/postgresql&user=gc', 'postgres:///run/postgresql/chat'],
+      ['postgres://gc@%2Frun%2Fpostgresql/chat', 'postgres://gc@%2Frun%2Fpostgresql/chat'],
+    ] as const)
+      expect(readConfig({ DATABASE_URL: url }).database).toMatchObject({ engine: 'postgresql', where });
+  });
+
   test('has as many workers as the profile, or as many as are wanted, and the rest of the profile', () => {
     expect(paceOf(readConfig({ MESSAGE_GC_PROFILE: 'full' }))).toEqual(paces.full);
     const wanted = readConfig({ MESSAGE_GC_PROFILE: 'balanced', MESSAGE_GC_WORKERS: '4' });

@@ -13,6 +13,8 @@ export type Servers = {
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly database: string;
   readonly options: ConnectionOptions;
+  /** `preferred`: a server that speaks no TLS is spoken to in plain text. */
+  readonly mayBePlain: boolean;
 };
 
 const modes = ['disabled', 'preferred', 'required', 'verify-ca', 'verify-identity'] as const;
@@ -43,6 +45,7 @@ function parse(url: string): Servers {
   return {
     hosts: places.split(',').map(hostOf),
     database,
+    mayBePlain: modeOf(parameters) === 'preferred',
     options: {
       user: decodeURIComponent(user),
       password: decodeURIComponent(password.join(':')),
@@ -68,8 +71,8 @@ function hostOf(place: string): { readonly host: string; readonly port: number }
 
 /**
  * As the servers' own clients mean it: with a CA the server's certificate must come from it (`verify-ca`), and
- * `verify-identity` asks for the host's name in it too. `required` encrypts and verifies nothing. `preferred` cannot
- * be had with this driver, which either speaks TLS or does not; it is taken as `disabled`.
+ * `verify-identity` asks for the host's name in it too. `required` encrypts and verifies nothing, and so does
+ * `preferred` where the server can.
  */
 function tlsOf(parameters: URLSearchParams): ConnectionOptions {
   const file = (name: string): string | undefined => {
@@ -84,13 +87,15 @@ function tlsOf(parameters: URLSearchParams): ConnectionOptions {
   const ca = file('ssl-ca');
   const cert = file('ssl-cert');
   const key = file('ssl-key');
-  const given = (parameters.get('ssl-mode') ?? parameters.get('sslmode'))?.toLowerCase().replace('_', '-');
   const hasFiles = ca !== undefined || cert !== undefined || key !== undefined;
-  const mode = given ?? (ca !== undefined ? 'verify-ca' : hasFiles ? 'required' : 'disabled');
+  const mode = modeOf(parameters) ?? (ca !== undefined ? 'verify-ca' : hasFiles ? 'required' : 'disabled');
   if (!modes.includes(mode as Mode)) throw refused(`ssl-mode is "${mode}", expected ${modes.join(', ')}`);
   if ((cert === undefined) !== (key === undefined)) throw refused('ssl-cert and ssl-key go together');
-  if (mode === 'disabled' || mode === 'preferred') return {};
+  if (mode === 'disabled') return {};
   const verifies = mode === 'verify-ca' || mode === 'verify-identity';
+  // Without the host's name, a certificate from anybody whom this machine trusts proves nothing.
+  if (mode === 'verify-ca' && ca === undefined)
+    throw refused(`ssl-mode is "verify-ca" without ssl-ca, which says whom to trust`);
   return {
     ssl: {
       ...(ca === undefined ? {} : { ca }),
@@ -100,6 +105,11 @@ function tlsOf(parameters: URLSearchParams): ConnectionOptions {
       verifyIdentity: mode === 'verify-identity',
     },
   };
+}
+
+function modeOf(parameters: URLSearchParams): string | undefined {
+  const given = parameters.get('ssl-mode') ?? parameters.get('sslmode');
+  return given?.toLowerCase().replace('_', '-');
 }
 
 /** For people: where, without who and how. */

@@ -32,7 +32,7 @@ const statementSeconds = { sweep: undefined, control: undefined, monitor: 1 };
 type Use = keyof typeof statementSeconds;
 /** One for a check of the operator's own that takes its second, and one for the others. */
 const monitorSessions = 2;
-/** Shorter than any server's own wait_timeout that an operator would choose, MySQL's of ours (10 s) included. */
+/** Shorter than any server's own wait_timeout that an operator would choose. */
 const idleMs = 8_000;
 
 /** @param workers how many batches may run at once */
@@ -68,6 +68,8 @@ export function openReplica(url: string): { readonly pool: Pool; readonly where:
 /** Which host of the address is in use. It changes only when that one cannot be used, for all pools together. */
 class Turn {
   readonly servers: Servers;
+  /** Hosts that speak no TLS. Asked once: a server counts broken-off connections, and blocks a host for many. */
+  readonly #plain = new Set<number>();
   #at = 0;
 
   constructor(servers: Servers) {
@@ -80,12 +82,20 @@ class Turn {
 
   get options(): ConnectionOptions {
     const { hosts, options, database } = this.servers;
-    return { ...options, database, ...hosts[this.#at] };
+    const whole = { ...options, database, ...hosts[this.#at] };
+    if (this.#plain.has(this.#at)) delete whole.ssl;
+    return whole;
   }
 
   get isLocal(): boolean {
     const { hosts, options } = this.servers;
     return options.socketPath !== undefined || isLoopback(hosts[this.#at]?.host ?? '');
+  }
+
+  /** The host at `seen` speaks no TLS; true where it may then be spoken to without. Several may find out at once. */
+  isPlain(seen: number): boolean {
+    if (this.servers.mayBePlain) this.#plain.add(seen);
+    return this.servers.mayBePlain;
   }
 
   /** The host at `seen` failed; unless somebody has moved on already, the next one's turn comes. */
@@ -175,7 +185,8 @@ export class Pool {
 
   #usable(): Session | null {
     for (let held = this.#idle.pop(); held !== undefined; held = this.#idle.pop()) {
-      const isFresh = performance.now() - held.idleSince < idleMs && held.host === this.#turn.at;
+      const isFresh =
+        performance.now() - held.idleSince < this.#idleMs(held.session) && held.host === this.#turn.at;
       if (isFresh && !held.session.isBroken) {
         this.#held.set(held.session, held);
         return held.session;
@@ -185,13 +196,19 @@ export class Pool {
     return null;
   }
 
+  /** Where the server ends any idle session soon, one is not used again shortly before. */
+  #idleMs({ can }: Session): number {
+    return can.idleTransactionTime ? idleMs : Math.min(idleMs, idleInTransactionSeconds[this.#use] * 750);
+  }
+
   async #connect(): Promise<Session> {
     let last: unknown;
     for (let tries = this.#turn.servers.hosts.length; tries > 0; tries -= 1) {
       const host = this.#turn.at;
+      const { options } = this.#turn;
       try {
         const session = await connect({
-          options: this.#turn.options,
+          options,
           idleInTransactionSeconds: idleInTransactionSeconds[this.#use],
           lockWaitSeconds: lockWaitSeconds[this.#use],
           statementSeconds: statementSeconds[this.#use],
@@ -200,6 +217,11 @@ export class Pool {
         return session;
       } catch (error) {
         last = error;
+        const hadTls = options.ssl !== undefined;
+        if (hadTls && error instanceof StoreError && error.kind === 'untrusted' && this.#turn.isPlain(host)) {
+          tries += 1;
+          continue;
+        }
         if (kindOf(error).kind !== 'unreachable' && !isUnreachable(error)) throw error;
         this.#turn.failed(host);
       }

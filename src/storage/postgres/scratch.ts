@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { Connector } from './connect.js';
 import { translate } from './errors.js';
 import { quoted } from './names.js';
 
@@ -19,17 +19,18 @@ export async function createScratchDatabase(
 }
 
 async function administer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'message-gc',
-    connectionTimeoutMillis: 5_000,
-  });
+  const connector = new Connector(url);
   try {
-    await client.connect();
-    await client.query(statement);
+    const client = await connector.client({
+      application_name: 'message-gc',
+      connectionTimeoutMillis: 5_000,
+    });
+    try {
+      await client.query(statement);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
   } catch (error) {
     throw translate(error, 'make or drop the scratch database');
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }

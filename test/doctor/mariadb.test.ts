@@ -225,7 +225,7 @@ describeMariaDb('the doctor on MariaDB, with a mapping', () => {
     [
       'predicate_time',
       'error',
-      ['CREATE FUNCTION done() RETURNS int RETURN 1'],
+      ['CREATE FUNCTION done() RETURNS int NO SQL RETURN 1'],
       change({ processed: 'done() = 1' }),
       /DETERMINISTIC/,
     ],

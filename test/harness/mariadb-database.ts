@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import mysql from 'mysql2/promise';
+import { isMariadb } from './mysql-family.js';
 
 export type MariadbDatabase = {
   readonly name: string;
@@ -48,7 +49,32 @@ export async function mariadbConnection(url: string): Promise<mysql.Connection> 
   // A connection that is lost rejects its query too, and that is where it is noticed.
   connection.on('error', () => undefined);
   await connection.query(`SET time_zone = '+00:00'; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`);
+  if (!(await isMariadb(connection))) {
+    await connection.query(`SET SESSION explain_format = 'TRADITIONAL'`);
+    giveSequences(connection);
+  }
   return connection;
+}
+
+/** MySQL has no tables `seq_1_to_100`: where a statement names one, a view of that name is made first. */
+function giveSequences(connection: mysql.Connection): void {
+  const query = connection.query.bind(connection) as unknown as (
+    sql: string,
+    values?: unknown,
+  ) => Promise<never>;
+  const digits = `(SELECT 0 AS d ${Array.from({ length: 9 }, (_, at) => `UNION ALL SELECT ${at + 1}`).join(' ')})`;
+  connection.query = (async (sql: string, values?: unknown) => {
+    for (const [name, first, last] of sql.matchAll(/\bseq_(\d+)_to_(\d+)\b/g)) {
+      const most = Number(last) - Number(first);
+      const places = Array.from(String(most), (_, at) => `p${at}`);
+      const sum = places.map((place, at) => `${10 ** at} * ${place}.d`).join(' + ');
+      await query(
+        `CREATE OR REPLACE VIEW ${name} AS SELECT ${first} + ${sum} AS seq
+         FROM ${places.map((place) => `${digits} ${place}`).join(' JOIN ')} WHERE ${sum} <= ${most}`,
+      );
+    }
+    return query(sql, values);
+  }) as unknown as typeof connection.query;
 }
 
 export async function mariadbClient(url: string): Promise<MariadbClient> {

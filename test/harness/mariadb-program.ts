@@ -1,5 +1,6 @@
 /** How a MariaDB server of the test's own is made: from what Debian installs, in a folder that nobody else looks into. */
 import { type ChildProcess, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, mkdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -55,9 +56,14 @@ export function mariadbArguments(folder: string, port: number): string[] {
   ];
 }
 
+/** By itself or by a signal: a server that aborts has no exit code. */
+export function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
 /** kill -9; resolves when it is gone. */
 export async function killServer(child: ChildProcess | null): Promise<void> {
-  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  if (child === null || hasEnded(child)) return;
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
@@ -83,19 +89,23 @@ export async function giveAway(folder: string): Promise<void> {
   await chown(folder, id('-u'), id('-g'));
 }
 
+/**
+ * Below the range from which systems take the ports of outgoing connections (from 32,768 on Linux, 49,152 elsewhere): a
+ * server that is killed and started again at its port would otherwise find it taken by somebody's connection.
+ */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const one = createServer();
-          one.once('error', reject);
-          one.listen(0, '127.0.0.1', () => resolve(one));
-        }),
-    ),
-  );
-  const ports = servers.map((one) => (one.address() as { port: number }).port);
-  await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(10_000, 32_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }

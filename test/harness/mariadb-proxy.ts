@@ -25,9 +25,11 @@ export type MariadbLink = {
 };
 
 export const mariadbStatements = {
-  /** The statement that deletes messages; in the form by keys it names the table with its alias. */
+  /** The statement that deletes messages; in the form by keys it names the table with its alias, after that of the keys. */
   messageDelete: (text: string): boolean =>
-    /\bFOR DELETE (?:m )?FROM `messages`/.test(text.replaceAll(/\s+/g, ' ')),
+    /\bDELETE (?:\/\*.*?\*\/ )?(?:m )?FROM (?:\(.*?\) AS message_gc_keys .*?STRAIGHT_JOIN )?`messages`/.test(
+      text.replaceAll(/\s+/g, ' '),
+    ),
   ending: (text: string): boolean => text.startsWith("update `message_gc_run` set `state` = 'ended'"),
   commitOfBatch: (text: string, link: MariadbLink): boolean =>
     text === 'COMMIT' && link.inTransaction.some(mariadbStatements.messageDelete),
@@ -44,6 +46,12 @@ type Open = {
 };
 
 const comQuery = 3;
+
+/** MySQL is sent the number of a query's attributes, 0, and of their sets, 1, before the text. */
+function statementOf(packet: Buffer): string {
+  const hasAttributes = packet[5] === 0 && packet[6] === 1;
+  return packet.toString('utf8', hasAttributes ? 7 : 5);
+}
 
 export class MariadbProxy {
   readonly #server: Server;
@@ -171,7 +179,7 @@ export class MariadbProxy {
 
   /** True: the statement goes on later. */
   #delay(link: Open, packet: Buffer): boolean {
-    const text = packet.toString('utf8', 5);
+    const text = statementOf(packet);
     const slowed = [...this.#slowed].find(({ match }) => match(text));
     if (slowed === undefined) return false;
     link.isHeld = true;
@@ -185,7 +193,7 @@ export class MariadbProxy {
 
   /** True: the statement is kept back. */
   #strike(link: Open, packet: Buffer): boolean {
-    const text = packet.toString('utf8', 5);
+    const text = statementOf(packet);
     const setting = [...this.#settings].find(({ trap }) => trap.match(text, link));
     link.inTransaction = /^(commit|rollback)$/i.test(text)
       ? []

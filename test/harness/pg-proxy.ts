@@ -102,6 +102,8 @@ export class PgProxy {
     const url = new URL(databaseUrl);
     url.hostname = '127.0.0.1';
     url.port = String((this.#server.address() as AddressInfo).port);
+    // It reads what passes.
+    url.searchParams.set('sslmode', 'disable');
     return url.href;
   }
 

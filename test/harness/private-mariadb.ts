@@ -7,6 +7,7 @@ import { createMariadbDatabase, mariadbConnection } from './mariadb-database.js'
 import {
   freePorts,
   giveAway,
+  hasEnded,
   installMariadb,
   killServer,
   lastWords,
@@ -27,7 +28,8 @@ export type PrivateMariadb = {
   stop(): Promise<void>;
 };
 
-export async function startPrivateMariadb(): Promise<PrivateMariadb> {
+/** `more`: further arguments of the server. */
+export async function startPrivateMariadb(more: readonly string[] = []): Promise<PrivateMariadb> {
   const why = whyNoMariadb();
   if (why !== null) throw new Error(`A MariaDB server of the test's own cannot be started: ${why}`);
   const folder = await mkdtemp(join(tmpdir(), 'mgc-mariadb-'));
@@ -36,10 +38,10 @@ export async function startPrivateMariadb(): Promise<PrivateMariadb> {
   const origin = `mysql://root@127.0.0.1:${port}/mysql`;
   let child: ChildProcess | null = null;
   const launch = async (): Promise<void> => {
-    const launched = spawn(mariadbd ?? '', mariadbArguments(folder, port), { stdio: 'ignore' });
+    const launched = spawn(mariadbd ?? '', [...mariadbArguments(folder, port), ...more], { stdio: 'ignore' });
     child = launched;
     await until(`the server on port ${port} to answer`, 60_000, async () => {
-      if (launched.exitCode !== null) throw new Error(`it has ended:\n${await lastWords(folder)}`);
+      if (hasEnded(launched)) throw new Error(`it has ended:\n${await lastWords(folder)}`);
       return answers(origin);
     });
   };

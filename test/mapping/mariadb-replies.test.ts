@@ -51,7 +51,7 @@ describeMariaDb('messages that refer to messages on MariaDB', () => {
       onTestFinished(() => application.end());
       let letGo: () => void = () => undefined;
       const trap = (proxy as MariadbProxy | null)?.arm({
-        match: (text) => /\bFOR UPDATE \(.* STRAIGHT_JOIN `Message`/s.test(text),
+        match: (text) => /\bUPDATE \((SELECT|VALUES).* STRAIGHT_JOIN `Message`/s.test(text),
         action: 'hold',
         until: new Promise<void>((resolve) => {
           letGo = resolve;

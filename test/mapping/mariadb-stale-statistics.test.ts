@@ -5,6 +5,7 @@ import { rowsWithKeys } from '../../src/storage/mysql/key-rows.js';
 import { Keys } from '../../src/storage/mysql/keys.js';
 import { describeMariaDb } from '../engines.js';
 import { mariadbClient } from '../harness/mariadb-database.js';
+import { onMariadb } from '../harness/mysql-family.js';
 import { type MappedWorld, mapped, mappedWorld, old, young } from './mariadb-world.js';
 
 const messages = 12_000;
@@ -30,9 +31,8 @@ async function stepOf(world: MappedWorld, sql: string, table: string): Promise<S
   // A session of its own, like those of a run.
   const client = await mariadbClient(world.url);
   onTestFinished(() => client.end());
-  await client.query(
-    `SET SESSION in_predicate_conversion_threshold = 0, optimizer_switch = 'index_merge=off'`,
-  );
+  const lists = onMariadb ? 'in_predicate_conversion_threshold = 0, ' : '';
+  await client.query(`SET SESSION ${lists}optimizer_switch = 'index_merge=off'`);
   const { rows } = await client.query(`EXPLAIN ${sql}`);
   return (rows as Step[]).find((row) => row.table === table);
 }
@@ -42,7 +42,7 @@ const some = (count: number): Keys =>
     ['id', 'part'],
     Array.from({ length: count }, (_, n) => ({ c0: 2 + n * 3, c1: 1 })),
   );
-const can = capabilitiesOf('10.11.2-MariaDB');
+const can = capabilitiesOf(onMariadb ? '10.11.2-MariaDB' : '8.0.36');
 const byMessage = { mine: 'd.message', theirs: 'id', type: 'bigint' };
 const byPart = { mine: 'd.part', theirs: 'part', type: 'int' };
 
@@ -53,7 +53,8 @@ describeMariaDb('statistics that are older than the rows, on MariaDB', () => {
         const world = await mappedWorld(fixture(false));
         const list = Array.from({ length: 400 }, (_, n) => 2 + n * 3).join();
         const plain = `DELETE d FROM receipts AS d FORCE INDEX (by_message) WHERE d.message IN (${list})`;
-        expect(await stepOf(world, plain, 'd'), 'the trap').toMatchObject({ type: 'ALL' });
+        // The whole of the table, or of an index: from 11 on the latter.
+        expect((await stepOf(world, plain, 'd'))?.type, 'the trap').toMatch(/^(ALL|index)$/);
         const dependent: Dependent = {
           table: { schema: null, name: 'receipts' },
           match: [{ column: 'message', message: 'id' }],

@@ -71,18 +71,18 @@ export async function presetWorld(
     return new Set((rows as { id: string | number }[]).map(({ id }) => String(id)));
   };
   const tables = await keys(
-    `SELECT TABLE_NAME AS id FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME NOT LIKE 'message\\_gc\\_%'`,
+    `SELECT TABLE_NAME AS id FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME NOT LIKE 'message\\_gc\\_%'`,
   );
   /** Every value of every row that stays: of all tables, also those that no mapping names. */
   const checksums = async (where: (table: string) => string): Promise<Readonly<Record<string, string>>> => {
     const sums: Record<string, string> = {};
     for (const table of tables) {
       const columns = await keys(
-        `SELECT CONCAT('x.\`', COLUMN_NAME, '\`') AS id FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '${table}'`,
+        `SELECT CONCAT('x.\`', COLUMN_NAME, '\`') AS id FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '${table}' ORDER BY ORDINAL_POSITION`,
       );
       const row = [...columns].map((column) => `QUOTE(${column})`).join(', ');
       const { rows } = await client.query(
-        `SELECT CONCAT(count(*), ' ', coalesce(BIT_XOR(CONV(LEFT(MD5(CONCAT_WS(',', ${row})), 16), 16, 10)), 0)) AS id FROM \`${table}\` x WHERE ${where(table)}`,
+        `SELECT CONCAT(count(*), ' ', coalesce(BIT_XOR(CONV(LEFT(SHA2(CONCAT_WS(',', ${row}), 256), 16), 16, 10)), 0)) AS id FROM \`${table}\` x WHERE ${where(table)}`,
       );
       sums[table] = (rows as { id: string }[])[0]?.id ?? '';
     }

@@ -98,7 +98,7 @@ describeMariaDb('preparing a MariaDB database', () => {
 
   test.each([
     'ALTER TABLE messages ADD COLUMN extra int',
-    'ALTER TABLE message_receipts DROP FOREIGN KEY message_receipts_message_id; ALTER TABLE messages ENGINE=Aria',
+    'ALTER TABLE message_receipts DROP FOREIGN KEY message_receipts_message_id; ALTER TABLE messages ENGINE=MyISAM',
     'DROP TABLE message_receipts',
   ])('our tables under another shape are not ours any more (%s)', async (change) => {
     const { client, open } = await scratch();

@@ -1,6 +1,6 @@
 /**
- * What the servers of the family can do, by name, so that no statement asks which of them it speaks to. MySQL is
- * written from its documentation and was not run here; docs/mysql.md says so.
+ * What the servers of the family can do, by name, so that no statement asks which of them it speaks to. Which were
+ * tried stands in docs/compatibility.md.
  */
 export type Capabilities = {
   readonly engine: 'mariadb' | 'mysql';
@@ -12,6 +12,8 @@ export type Capabilities = {
   readonly returning: boolean;
   /** `SET STATEMENT innodb_lock_wait_timeout = 0 FOR …`: a statement that gives up instead of waiting. */
   readonly zeroLockWait: boolean;
+  /** A limit for sessions that are idle in a transaction; otherwise every idle session is ended by it. */
+  readonly idleTransactionTime: boolean;
   /** `max_statement_time` for every statement; otherwise only SELECT can be limited. */
   readonly statementTime: boolean;
   /** Where InnoDB tells who waits for whom. */
@@ -25,18 +27,35 @@ export function capabilitiesOf(version: string): Capabilities {
   // Some servers say "5.5.5-10.11.2-MariaDB" for the sake of old replicas.
   const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
   const number = [Number(major), Number(minor), Number(patch)] as const;
-  const [, , least] = number;
-  const knowsRow = number[0] > 8 || (number[0] === 8 && (number[1] > 0 || least >= 19));
   return {
     engine: isMariaDb ? 'mariadb' : 'mysql',
     version,
     number,
     returning: isMariaDb,
     zeroLockWait: isMariaDb,
+    idleTransactionTime: isMariaDb,
     statementTime: isMariaDb,
     lockWaits: isMariaDb ? 'information_schema' : 'performance_schema',
-    valuesTable: isMariaDb ? 'plain' : knowsRow ? 'row' : null,
+    valuesTable: isMariaDb ? 'plain' : isAtLeast(number, [8, 0, 19]) ? 'row' : null,
   };
+}
+
+/** It came with a patch of each branch. */
+function knowsSnapshotIsolation(number: Capabilities['number']): boolean {
+  if (isAtLeast(number, [11, 6, 2])) return true;
+  const branches = [
+    [10, 6, 18],
+    [10, 11, 8],
+    [11, 4, 2],
+  ] as const;
+  return branches.some(
+    (since) => number[0] === since[0] && number[1] === since[1] && isAtLeast(number, since),
+  );
+}
+
+function isAtLeast(number: Capabilities['number'], least: Capabilities['number']): boolean {
+  const place = number.findIndex((part, at) => part !== least[at]);
+  return place === -1 || (number[place] ?? 0) > (least[place] ?? 0);
 }
 
 /** The statement that a batch is delayed by most; longer ones are ended by the server and made smaller. */
@@ -71,13 +90,18 @@ export function sessionSettings(
           `idle_write_transaction_timeout = ${idleInTransactionSeconds}`,
           `max_statement_time = ${statementSeconds}`,
           'in_predicate_conversion_threshold = 0',
+          // On by default from 11.6 on: a locking read that waited for a row would be refused because the row has changed, which is
+          // why it waited.
+          ...(knowsSnapshotIsolation(can.number) ? ['innodb_snapshot_isolation = OFF'] : []),
         ]
       : [
-          // MySQL has no limit of its own for a session that is idle in a transaction.
-          `wait_timeout = 10`,
+          // MySQL has no limit of its own for a session that is idle in a transaction, only one for any idle session.
+          `wait_timeout = ${idleInTransactionSeconds}`,
           `max_execution_time = ${statementSeconds * 1_000}`,
           'range_optimizer_max_mem_size = 0',
           'information_schema_stats_expiry = 0',
+          // From 9.6 on a table is no longer what EXPLAIN answers with by default.
+          ...(isAtLeast(can.number, [8, 0, 32]) ? [`explain_format = 'TRADITIONAL'`] : []),
         ];
   return [
     'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',

@@ -20,7 +20,10 @@ export type FrozenPair = {
   readonly type: string;
   /** The other column is a number and this one a text. */
   readonly isCast: boolean;
-  /** The dependent's collation where the other column's differs: then equal means equal byte by byte. */
+  /**
+   * The dependent's collation where the other column's differs, or that one is a number: then equal means equal byte by
+   * byte. (MySQL refuses to compare a number that was made a text with a text of another collation.)
+   */
   readonly collation: string | null;
 };
 
@@ -161,7 +164,11 @@ function comparison(
     );
   }
   const differ = theirs.collation !== null && mine.collation !== theirs.collation;
-  return { type: mine.type, isCast: families === 'number text', collation: differ ? mine.collation : null };
+  return {
+    type: mine.type,
+    isCast: families === 'number text',
+    collation: differ || families === 'number text' ? mine.collation : null,
+  };
 }
 
 async function indexFor(session: Session, dependent: Dependent, table: RealTable): Promise<string> {

@@ -53,10 +53,10 @@ export function joinSql({ dependent, frozen }: Planned, alias: string, above: st
     const mine = `${alias}.${quoted(pair.column)}`;
     const theirs = `${above}.${quoted(pair.message)}`;
     const { isCast = false, collation = null } = frozen.pairs[place] ?? {};
-    if (isCast) return `${mine} = CAST(${theirs} AS CHAR)`;
     if (collation === null) return `${mine} = ${theirs}`;
+    const text = isCast ? `CAST(${theirs} AS CHAR)` : theirs;
     const [charset = 'utf8mb4'] = collation.split('_');
-    return `${mine} = CONVERT(${theirs} USING ${charset}) COLLATE ${collation} AND ${bytewise(mine)} = ${bytewise(theirs)}`;
+    return `${mine} = CONVERT(${text} USING ${charset}) COLLATE ${collation} AND ${bytewise(mine)} = ${bytewise(text)}`;
   });
   return parts.join(' AND ');
 }

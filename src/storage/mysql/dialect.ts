@@ -31,6 +31,8 @@ export function mysqlDialect(sessions: Sessions): Dialect & { destroy(): Promise
     },
     // Lock waits and idle limits are settings of every control session (capabilities.ts).
     transaction: (work) => db.transaction().setIsolationLevel('read committed').execute(work),
+    // MySQL has no RETURNING, and a statement cannot bring its settings along.
+    settingsAsCondition: null,
     translate,
     destroy: () => db.destroy(),
   };

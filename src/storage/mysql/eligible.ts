@@ -33,8 +33,10 @@ export function oldEnoughSql({ age }: Mapping, horizon: string): string {
   const column = `m.${quoted(age.column)}`;
   const epoch = epochText(horizon, age.unit);
   if (epoch !== null) return `${column} <= ${epoch} AND ${column} > 0`;
-  // No zero as a literal: strict servers refuse it. Nothing of ours is older than this.
-  return `${column} <= ${edgeSql(horizon, age)} AND ${column} > TIMESTAMP'1000-01-01 00:00:00'`;
+  // No zero as a literal: strict servers refuse it. MySQL takes a literal below the least TIMESTAMP for "always true", and a
+  // zero date for old enough: it must be the least itself.
+  const least = age.unit === 'timestamptz' ? '1970-01-01 00:00:01' : '1000-01-01 00:00:00';
+  return `${column} <= ${edgeSql(horizon, age)} AND ${column} >= TIMESTAMP'${least}'`;
 }
 
 /**

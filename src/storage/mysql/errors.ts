@@ -1,4 +1,5 @@
 import { StoreError, type StoreErrorKind, wordsOf } from '../../core/errors.js';
+import { isUntrusted } from '../untrusted.js';
 
 /**
  * What each error number of the server means for us: the only table of retryability for the MySQL family.
@@ -46,6 +47,7 @@ const kinds: Readonly<Record<number, StoreErrorKind>> = {
   1251: 'credentials',
   1524: 'credentials', // the user's authentication plugin is not there
   1698: 'credentials',
+  3159: 'untrusted', // require_secure_transport, and this connection is not encrypted
   1049: 'missing',
   1054: 'missing',
   1146: 'missing',
@@ -93,6 +95,7 @@ export function kindOf(error: unknown): { readonly kind: StoreErrorKind; readonl
   if (lostCodes.has(code) || lostWords.test(wordsOf(error))) {
     return { kind: 'unreachable', code: code === '' ? 'LOST' : code };
   }
+  if (isUntrusted(code, wordsOf(error))) return { kind: 'untrusted', code };
   return { kind: 'other', code: errno === null ? code : String(errno) };
 }
 

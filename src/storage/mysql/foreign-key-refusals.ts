@@ -2,7 +2,8 @@ import type { Mapping } from '../../core/mapping.js';
 import { type RealTable, unfit } from './catalogue.js';
 import { everyDependent, type FoundDependent, isSameTable, losingTables } from './dependent-facts.js';
 import { kindOf } from './errors.js';
-import { type ForeignKey, foreignKeysInto, hasStrangeName, innodbKey, namedBy } from './foreign-keys.js';
+import { type ForeignKey, foreignKeysInto, namedBy } from './foreign-keys.js';
+import { decoded, hasStrangeName, innodbKey } from './innodb-names.js';
 import { textSql } from './names.js';
 import { isOwnMapping } from './own-tables.js';
 import type { Session } from './session.js';
@@ -149,9 +150,7 @@ async function visibleForeignKeys(
 
 /** `chat/no@002dtes` as a person writes it: `chat.no-tes`. */
 function plain(innodb: string): string {
-  return innodb
-    .replace('/', '.')
-    .replaceAll(/@([0-9a-f]{4})/g, (_all, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  return decoded(innodb.replace('/', '.'));
 }
 
 function bareName(innodb: string): string {

@@ -4,6 +4,14 @@ import type { ForeignKeyMode } from '../../core/run.js';
 import type { RealTable } from './catalogue.js';
 import { everyDependent, type FoundDependent, losingTables } from './dependent-facts.js';
 import { kindOf } from './errors.js';
+import {
+  catalogued,
+  decoded,
+  foreignKeyTables,
+  hasStrangeName,
+  innodbKey,
+  innodbKeyOf,
+} from './innodb-names.js';
 import { textSql } from './names.js';
 import { Privileges } from './privileges.js';
 import type { Session } from './session.js';
@@ -71,21 +79,12 @@ export type ForeignKey = {
   readonly onDelete: 'cascade' | 'set_null' | 'refuse' | 'unknown';
 };
 
-/** MySQL 8 dropped the middle of the names. */
-function sources({ can }: Session): { readonly keys: string; readonly columns: string } {
-  const middle = can.engine === 'mariadb' ? 'SYS_' : '';
-  return {
-    keys: `information_schema.INNODB_${middle}FOREIGN`,
-    columns: `information_schema.INNODB_${middle}FOREIGN_COLS`,
-  };
-}
-
 /** Null when this user may not look. */
 export async function foreignKeysInto(
   session: Session,
   tables: readonly RealTable[],
 ): Promise<readonly ForeignKey[] | null> {
-  const from = sources(session);
+  const from = foreignKeyTables(session.can);
   try {
     const rows = await session.rows<{
       id: string;
@@ -97,14 +96,14 @@ export async function foreignKeysInto(
     }>(
       `SELECT f.TYPE AS type, f.ID AS id, f.FOR_NAME AS \`from\`, f.REF_NAME AS \`into\`, c.FOR_COL_NAME AS \`column\`, c.REF_COL_NAME AS other
        FROM ${from.keys} f JOIN ${from.columns} c ON c.ID = f.ID
-       WHERE f.REF_NAME IN (${tables.map((table) => textSql(innodbKey(table))).join(', ')}) ORDER BY f.ID, c.POS`,
+       WHERE f.REF_NAME IN (${catalogued(session.can, tables)}) ORDER BY f.ID, c.POS`,
     );
     const keys = new Map<string, ForeignKey & { columns: string[]; referenced: string[] }>();
     for (const row of rows) {
       const key = keys.get(row.id) ?? {
         name: row.id.slice(row.id.indexOf('/') + 1),
-        from: row.from,
-        into: row.into,
+        from: innodbKeyOf(session.can, row.from),
+        into: innodbKeyOf(session.can, row.into),
         columns: [],
         referenced: [],
         onDelete: Number(row.type) & 1 ? 'cascade' : Number(row.type) & 2 ? 'set_null' : 'refuse',
@@ -113,26 +112,12 @@ export async function foreignKeysInto(
       key.referenced.push(row.other);
       keys.set(row.id, key);
     }
-    return [...keys.values()];
+    // MySQL compares these names without regard to case.
+    return [...keys.values()].filter(({ into }) => tables.some((table) => innodbKey(table) === into));
   } catch (error) {
     if (kindOf(error).kind === 'denied') return null;
     throw error;
   }
-}
-
-/**
- * InnoDB's name of a table. Letters beyond ASCII have further spellings there, so such a name finds nothing; that is
- * noticed by `unnamed`, which wants to see the foreign key that the mapping promises… and by `isPlain`.
- */
-export function innodbKey(table: RealTable | undefined): string {
-  const part = (name: string): string =>
-    name.replaceAll(/[^A-Za-z0-9_]/g, (letter) => `@${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return table === undefined ? '' : `${part(table.database)}/${part(table.name)}`;
-}
-
-/** InnoDB writes letters beyond ASCII in several ways, so a key of such a table is not found by its name. */
-export function hasStrangeName({ database, name }: RealTable): boolean {
-  return /[^ -~]/.test(database + name);
 }
 
 /** The dependents of the mapping that a foreign key is the reference of. */
@@ -157,7 +142,7 @@ function unnamed(
 ): string | null {
   const strange = tables.find(hasStrangeName);
   if (strange !== undefined)
-    return `the name ${strange.name} has letters beyond ASCII, by which foreign keys are not found`;
+    return `the name ${strange.name} has a slash or letters beyond ASCII, by which foreign keys are not found`;
   const key = into.find(
     (one) =>
       !namedBy(one, dependents).some(
@@ -166,7 +151,7 @@ function unnamed(
   );
   return key === undefined
     ? null
-    : `the foreign key ${key.name} of ${key.from.replace('/', '.')} is not named by the mapping of ${nameOf(mapping.table)}`;
+    : `the foreign key ${decoded(key.name)} of ${decoded(key.from.replace('/', '.'))} is not named by the mapping of ${nameOf(mapping.table)}`;
 }
 
 /** (b): the first trigger that a run would set off, or table whose triggers cannot be seen, in words. */
@@ -199,9 +184,8 @@ function triggersOn(tables: readonly RealTable[]): string {
  * the messages count: the dependents' run after their own statement, whose checks are on.
  */
 export async function readShape(session: Session, tables: readonly RealTable[]): Promise<string> {
-  const names = tables.map((table) => textSql(innodbKey(table))).join(', ');
   const rows = await session.rows<Record<string, string>>(
-    `SELECT ID AS a, FOR_NAME AS b, REF_NAME AS c FROM ${sources(session).keys} WHERE REF_NAME IN (${names})
+    `SELECT ID AS a, FOR_NAME AS b, REF_NAME AS c FROM ${foreignKeyTables(session.can).keys} WHERE REF_NAME IN (${catalogued(session.can, tables)})
      UNION ALL SELECT TRIGGER_NAME, EVENT_MANIPULATION, '' FROM information_schema.TRIGGERS WHERE ${triggersOn(tables.slice(0, 1))}`,
   );
   const parts = rows.map(({ a, b, c }) => JSON.stringify([a, b, c]));

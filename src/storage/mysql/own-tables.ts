@@ -70,7 +70,7 @@ function ddl({ messages, receipts }: { readonly messages: string; readonly recei
 export async function makeOwnTables(session: Session): Promise<void> {
   if ((await stateNow(session)) === 'ours') return;
   // One node at a time; on a cluster the lock is the server's own, and the loser of the race looks again below.
-  await session.rows(`SELECT GET_LOCK(CONCAT('message_gc.', LEFT(MD5(DATABASE()), 16)), 30)`);
+  await session.rows(`SELECT GET_LOCK(CONCAT('message_gc.', LEFT(SHA2(DATABASE(), 256), 16)), 30)`);
   try {
     const state = await stateNow(session);
     if (state === 'ours') return;
@@ -88,7 +88,7 @@ export async function makeOwnTables(session: Session): Promise<void> {
   } catch (error) {
     if (error instanceof Refusal || (await stateNow(session)) !== 'ours') throw error;
   } finally {
-    await session.rows(`SELECT RELEASE_LOCK(CONCAT('message_gc.', LEFT(MD5(DATABASE()), 16)))`);
+    await session.rows(`SELECT RELEASE_LOCK(CONCAT('message_gc.', LEFT(SHA2(DATABASE(), 256), 16)))`);
   }
 }
 

@@ -44,6 +44,7 @@ export async function prepareDatabase(
         // Each COMMIT waits for the disk, which nobody can leave out for a session: ranges of 20,000 keys reached 0.93 of one
         // DELETE's speed over 1.7 M rows, of 2,000 half of it.
         batchTargetMs: { gentle: 8, alone: 100 },
+        napMs: null,
         server: await identity(session, storeId),
       };
     });
@@ -113,6 +114,13 @@ function refusalFor(error: StoreError): Error {
     return new Refusal(
       'configuration',
       `The database server refused the user or the password: ${error.message}. Check DATABASE_URL or WA_DB_USERNAME and WA_DB_PASSWORD`,
+      { cause: error },
+    );
+  }
+  if (error.kind === 'untrusted') {
+    return new Refusal(
+      'configuration',
+      `No connection to the database server that is encrypted as asked: ${error.message}. Check ssl-mode and ssl-ca in DATABASE_URL, or WA_DB_SSL_CA`,
       { cause: error },
     );
   }

@@ -70,7 +70,7 @@ type Chunk = {
 
 /** A uniform number in [0, 1), independent for each use. */
 function uniform(use: number): string {
-  return `(CONV(LEFT(MD5(CONCAT(n.i, ':${use}')), 8), 16, 10) / 4294967296)`;
+  return `(CONV(LEFT(SHA2(CONCAT(n.i, ':${use}'), 224), 8), 16, 10) / 4294967296)`;
 }
 
 /** The numbers first to last. Recursion is limited to 1,000 steps by default, so they are put together from digits. */
@@ -91,8 +91,8 @@ function chunkStatements({ first, last, base, newest, options }: Chunk): readonl
      SELECT ${base} + r.i, r.direction, r.state,
        -- The cube gives a few busy contacts and many that wrote once.
        CAST(491500000000 + FLOOR(POW(r.u_contact, 3) * ${contacts}) * 7919 AS CHAR),
-       CONCAT('wamid.', MD5(CONCAT(r.i, ':7'))), IF(r.u_text < 0.06, 'image', 'text'), t.body,
-       IF(r.u_text < 0.06, LEFT(MD5(CONCAT(r.i, ':9')), 16), NULL), r.created_at,
+       CONCAT('wamid.', LEFT(SHA2(CONCAT(r.i, ':7'), 224), 32)), IF(r.u_text < 0.06, 'image', 'text'), t.body,
+       IF(r.u_text < 0.06, LEFT(SHA2(CONCAT(r.i, ':9'), 224), 16), NULL), r.created_at,
        LEAST(r.created_at + INTERVAL ROUND(1200000000 * r.u_delay) MICROSECOND, TIMESTAMP(${newest})),
        IF(r.is_processed, LEAST(r.created_at + INTERVAL ROUND(3600000000 * r.u_delay) MICROSECOND, TIMESTAMP(${newest})), NULL)
      FROM (

@@ -1,4 +1,5 @@
-import { type Connection, createConnection } from 'mysql2';
+import { createConnection as createSocket, isIP, type Socket } from 'node:net';
+import { type Connection, type ConnectionOptions, createConnection } from 'mysql2';
 import { kindOf, translate } from './errors.js';
 import { type Capabilities, capabilitiesOf, sessionSettings } from './capabilities.js';
 
@@ -74,6 +75,25 @@ export type ConnectTo = {
   readonly statementSeconds?: number | undefined;
 };
 
+/**
+ * The driver gives TLS no name for a host that is an address, and Node then compares the certificate with "localhost":
+ * one for the address is refused, and one for localhost accepted. Node looks here for the name before it falls back.
+ */
+function streamFor({ ssl, host = '', port = 3306 }: ConnectionOptions): ConnectionOptions {
+  if (typeof ssl !== 'object' || ssl.verifyIdentity !== true || isIP(host) === 0) return {};
+  const open = (): Socket => {
+    const socket = createSocket({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 10_000,
+    });
+    return Object.assign(socket, { _host: host });
+  };
+  return { stream: open };
+}
+
 /** Connects and settles the session; the connection is closed when that fails. */
 export async function connect({
   options,
@@ -83,6 +103,7 @@ export async function connect({
 }: ConnectTo): Promise<Session> {
   const connection = createConnection({
     ...(options as object),
+    ...streamFor(options as ConnectionOptions),
     charset: 'utf8mb4_general_ci',
     timezone: 'Z',
     supportBigNumbers: true,

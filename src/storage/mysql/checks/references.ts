@@ -5,7 +5,7 @@ import { ok } from '../../checks/finding.js';
 import { flatDependents } from '../../checks/flat-dependents.js';
 import { type ForeignKey, type OnDelete, referenceFindings } from '../../checks/references.js';
 import { kindOf } from '../errors.js';
-import { innodbKey } from '../foreign-keys.js';
+import { catalogued, foreignKeyTables, tableOfName } from '../innodb-names.js';
 import { quoted, quotedTable, textSql } from '../names.js';
 import type { Session } from '../session.js';
 import { indexSql } from './age.js';
@@ -63,7 +63,7 @@ async function complete(
 }
 
 function isStrange(name: string): boolean {
-  return /[^ -~]|@/.test(name);
+  return /[^ -.0-~]|@/.test(name);
 }
 
 function partial(): Finding {
@@ -87,7 +87,8 @@ async function fromInnodb(
   session: Session,
   tables: readonly PresentTable[],
 ): Promise<readonly Told[] | null> {
-  const middle = session.can.engine === 'mariadb' ? 'SYS_' : '';
+  const { can } = session;
+  const from = foreignKeyTables(can);
   try {
     const rows = await session.rows<{
       id: string;
@@ -98,32 +99,24 @@ async function fromInnodb(
       other: string;
     }>(
       `SELECT f.ID AS id, f.FOR_NAME AS \`from\`, f.REF_NAME AS \`into\`, f.TYPE AS type, c.FOR_COL_NAME AS \`column\`, c.REF_COL_NAME AS other
-       FROM information_schema.INNODB_${middle}FOREIGN f JOIN information_schema.INNODB_${middle}FOREIGN_COLS c ON c.ID = f.ID
-       WHERE f.REF_NAME IN (${tables.map(({ real }) => textSql(innodbKey(real))).join(', ')}) ORDER BY f.ID, c.POS`,
+       FROM ${from.keys} f JOIN ${from.columns} c ON c.ID = f.ID
+       WHERE f.REF_NAME IN (${catalogued(
+         can,
+         tables.map(({ real }) => real),
+       )}) ORDER BY f.ID, c.POS`,
     );
     return grouped(
-      rows.map((row) => ({
-        id: row.id,
-        name: decoded(row.id.slice(row.id.indexOf('/') + 1)),
-        database: decoded(row.from.split('/')[0] ?? ''),
-        table: decoded(row.from.split('/')[1] ?? ''),
-        into: decoded(row.into.split('/')[1] ?? ''),
-        onDelete: actionOf(row.type),
-        column: row.column,
-        other: row.other,
-      })),
+      rows.map(({ id, type, column, other, ...row }) => {
+        const { database, name: table } = tableOfName(can, row.from);
+        const { name } = tableOfName(can, id);
+        const { name: into } = tableOfName(can, row.into);
+        return { id, name, database, table, into, onDelete: actionOf(type), column, other };
+      }),
     );
   } catch (error) {
     if (kindOf(error).kind === 'denied') return null;
     throw error;
   }
-}
-
-/** InnoDB writes what is no letter, digit or underscore as `@` and four hex digits. */
-function decoded(name: string): string {
-  return name.replaceAll(/@([0-9a-f]{4})/g, (_all, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
 }
 
 /** What this user may see of them. */

@@ -35,13 +35,10 @@ function version({ can }: Session): Finding {
   const check = 'server_version';
   const [major, minor] = can.number;
   if (can.engine === 'mysql') {
-    return {
-      level: 'warning',
-      check,
-      found: `MySQL ${can.version}.`,
-      why: 'The sweep was written for MySQL 8 by its documentation and has not been tested there.',
-      todo: 'Try it on a copy of the database first.',
-    };
+    const found = `MySQL ${can.version}.`;
+    const why = 'The sweep was tested on MySQL 9.7, and is written for 8.0.16 and newer.';
+    if (major >= 9) return ok(check, found, why);
+    return { level: 'warning', check, found, why, todo: 'Try it on a copy of the database first.' };
   }
   const why = 'The sweep is tested on MariaDB 10.11; it needs 10.6 or newer.';
   const isOld = major < 10 || (major === 10 && minor < 6);

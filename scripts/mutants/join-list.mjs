@@ -30,7 +30,13 @@ export const joinMutants = [
   },
   {
     name: 'a joining request waits for the disk',
-    changes: [{ file: runJoin, from: "'replayable'", to: "'durable'" }],
+    changes: [
+      {
+        file: 'src/storage/postgres/dialect.ts',
+        from: "set_config('synchronous_commit', 'off', true)",
+        to: "set_config('synchronous_commit', 'on', true)",
+      },
+    ],
     test: 'test/guards/join.test.ts',
     tests: 'the request that makes a run is durable',
   },

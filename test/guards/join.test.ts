@@ -10,16 +10,18 @@ import { dropTemplate, guardWorld, type GuardWorld } from './world.js';
 describePostgres('what of a request must survive a crash', () => {
   afterAll(dropTemplate);
 
-  /** Notes beside each request with which durability its transaction is committed. */
+  /** Notes beside each request with which durability its transaction is committed, and how long it waits for a lock. */
   async function noting(world: GuardWorld) {
-    await world.ask('CREATE TABLE noted (request text, durability text)');
+    await world.ask('CREATE TABLE noted (request text, durability text, lock_wait text)');
     await world.ask(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN INSERT INTO noted VALUES (NEW.id, current_setting('synchronous_commit')); RETURN NEW; END $$`);
+      BEGIN INSERT INTO noted VALUES (NEW.id, current_setting('synchronous_commit'), current_setting('lock_timeout')); RETURN NEW; END $$`);
     await world.ask(
       'CREATE TRIGGER note AFTER INSERT ON message_gc.request FOR EACH ROW EXECUTE FUNCTION note()',
     );
     return async () =>
-      (await world.ask<{ durability: string }>('SELECT durability FROM noted')).map((row) => row.durability);
+      (
+        await world.ask<{ durability: string; lock_wait: string }>('SELECT durability, lock_wait FROM noted')
+      ).map((row) => [row.durability, row.lock_wait]);
   }
 
   test('the request that makes a run is durable, one that joins it where a node takes part already need not be', async () => {
@@ -32,7 +34,11 @@ describePostgres('what of a request must survive a crash', () => {
     expect(await ledger.join(startRequest(node, world))).toBe(first.requestId);
     // The slow way is as durable as ever.
     await ledger.start(startRequest(node, world));
-    expect(await noted()).toEqual(['on', 'off', 'on']);
+    expect(await noted()).toEqual([
+      ['on', '5s'],
+      ['off', '5s'],
+      ['on', '5s'],
+    ]);
     await expectSound(world);
   });
 

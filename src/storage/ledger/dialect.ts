@@ -1,4 +1,4 @@
-import type { ExpressionWrapper, Kysely, RawBuilder } from 'kysely';
+import type { ExpressionWrapper, Kysely, RawBuilder, SqlBool } from 'kysely';
 import { exponentialMs, jittered } from '../../kit/backoff.js';
 import { sleep } from '../../kit/sleep.js';
 import { StoreError } from '../../core/errors.js';
@@ -17,6 +17,11 @@ export interface Dialect {
   insertUnlessThere<T extends keyof Tables>(db: Kysely<Tables>, table: T, row: object): Promise<boolean>;
   /** One control transaction: explicit READ COMMITTED, lock wait at most 5 s, ended by the server when idle for 5 s. */
   transaction<T>(work: (trx: Db) => Promise<T>, durability: Durability): Promise<T>;
+  /**
+   * The settings of a replayable control transaction as a condition that is true: for a transaction of one statement,
+   * which also gives back what it wrote (RETURNING). Null where the engine has no such thing.
+   */
+  readonly settingsAsCondition: RawBuilder<SqlBool> | null;
   /** Turns whatever the driver threw into a StoreError. */
   translate(error: unknown, doing: string): StoreError;
 }
@@ -66,7 +71,7 @@ export async function control<T>(
   }
 }
 
-/** A read outside a control transaction, with the same translation of errors. */
+/** A read, or a statement that is a transaction of its own, outside a control transaction, with the same translation of errors. */
 export async function reading<T>(dialect: Dialect, doing: string, work: (db: Db) => Promise<T>): Promise<T> {
   try {
     return await work(dialect.db);

@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, PostgresDialect, sql, type SqlBool } from 'kysely';
 import type { Db, Dialect, Durability } from '../ledger/dialect.js';
 import type { Tables } from '../ledger/tables.js';
 import { translate } from './errors.js';
@@ -32,6 +32,7 @@ export function postgresDialect(sessions: Sessions): Dialect & { destroy(): Prom
       db
         .connection()
         .execute((session) => sessions.holding(() => transact(session, work, beginning(durability)))),
+    settingsAsCondition: sessions.hasTimeLimits ? replayableSettings : null,
     translate,
     destroy: () => builder.destroy(),
   };
@@ -64,3 +65,9 @@ function beginText(durability: Durability): string {
       : `case current_setting('synchronous_commit') when 'off' then 'on' else current_setting('synchronous_commit') end`;
   return `begin isolation level read committed; select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '5s', true), set_config('synchronous_commit', ${commit}, true)`;
 }
+
+/**
+ * A subquery that depends on nothing is asked once and before any row, so both hold from then to the commit. The limit of
+ * the whole statement cannot be set from inside it: what it can wait for is a lock, and the driver's limit is behind it.
+ */
+const replayableSettings = sql<SqlBool>`(select set_config('lock_timeout', '5s', true) || set_config('synchronous_commit', 'off', true)) is not null`;

@@ -41,8 +41,9 @@ export type ForegroundEnd = {
   readonly callbacks: { readonly delivered: number; readonly waiting: number };
 };
 
-/** How often the run is looked at, and how long its callback may take here before it is left to whoever serves. */
-const lookMs = 500;
+/** How often the run is looked at; its end in this process is told at once. Each look asks the application's server. */
+const lookMs = 1_000;
+/** How long its callback may take here before it is left to whoever serves. */
 const deliverMs = 10_000;
 
 /**
@@ -104,7 +105,11 @@ export async function runInForeground(
       const { runId, joined } = answer;
       let run: RunView | undefined;
       for (;;) {
-        await bell.wait(lookMs, options.signal);
+        const leftMs =
+          options.maxSeconds === null
+            ? lookMs
+            : startedAt + options.maxSeconds * 1_000 - systemClock.monotonicMs();
+        await bell.wait(Math.max(0, Math.min(lookMs, leftMs)), options.signal);
         const seen = await store.ledger.run(runId).catch(lostForNow);
         if (seen === null) throw new Refusal('failed', `The run ${runId} is gone from the ledger`);
         run = seen ?? run;

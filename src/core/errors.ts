@@ -36,6 +36,7 @@ export class Refusal extends Error {
  * - `reference`: a foreign key refused our change: a dependent appeared. Try again.
  * - `denied`: a privilege is missing. Nothing changes by waiting.
  * - `credentials`: the server refused the user or the password.
+ * - `untrusted`: its certificate is not to be trusted, or it speaks no TLS where TLS was asked for.
  * - `missing`: a table, column or database does not exist.
  * - `full`: no space left, on disk or in a quota.
  * - `unfit`: a table that cannot be collected exactly or gently (an engine without transactions, no index for the walk).
@@ -49,6 +50,7 @@ export type StoreErrorKind =
   | 'reference'
   | 'denied'
   | 'credentials'
+  | 'untrusted'
   | 'missing'
   | 'full'
   | 'unfit'

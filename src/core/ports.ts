@@ -160,6 +160,9 @@ export interface Sweep {
   batch(request: BatchRequest): Promise<BatchAnswer>;
 }
 
+/** A nap of `ms` milliseconds after about every so many messages that go. */
+export type Naps = { readonly everyRows: number; readonly ms: number };
+
 export type BatchRequest = {
   readonly run: Run;
   readonly policy: Policy;
@@ -177,6 +180,8 @@ export type BatchRequest = {
   readonly leaseMs: number;
   /** The pace knows no rests: nobody else is said to work, so the server may be kept busier for us. Absent: false. */
   readonly alone?: boolean;
+  /** Rests in the middle of its work. Absent: none; an engine may leave them out. */
+  readonly naps?: Naps;
   readonly tell?: (step: BatchStep) => void;
 };
 /** Where a batch stands, for trace lines: a process killed after one of these is at a known point. */
@@ -201,6 +206,8 @@ export type BatchAnswer =
        * whatever its size.
        */
       readonly workMs: number;
+      /** About how many of these were naps. Absent: none. */
+      readonly nappedMs?: number;
       readonly maxRate: number | null;
     }
   /** The span is not ours any more, or the run has ended. */
@@ -294,6 +301,8 @@ export type EngineFacts = {
    * without rests, when nobody else is said to work.
    */
   readonly batchTargetMs: { readonly gentle: number; readonly alone: number };
+  /** Milliseconds that a nap in the middle of a batch takes. Null: there are none. */
+  readonly napMs: number | null;
 };
 
 /** A database with our ledger beside its messages. Nothing connects before `prepare`. */

@@ -149,8 +149,11 @@ export type SignalProbe = { readonly signal: SignalName } & (
 /** Watching one run. */
 export interface SignalWatch {
   readonly probes: readonly SignalProbe[];
-  /** One reading for each used signal that is sampled; bounded in time, never throws for a single signal. */
-  sample(): Promise<readonly Reading[]>;
+  /**
+   * One reading for each used signal that is sampled, told as soon as it is there; never throws for a single signal. The
+   * looks begin evenly over `overMs` milliseconds; with 0 one right after another.
+   */
+  sample(overMs: number, told: (reading: Reading) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -168,7 +171,7 @@ export function nothingToWatch(why: string): Signals {
   return {
     watch: async () => ({
       probes: signalNames.map((signal) => ({ signal, state: 'absent', why })),
-      sample: async () => [],
+      sample: async () => undefined,
       close: async () => undefined,
     }),
   };

@@ -2,7 +2,7 @@ import { Refusal, StoreError, wordsOf } from '../core/errors.js';
 import { policyHash } from '../core/policy.js';
 import type { StartAnswer, StartRequest } from '../core/ports.js';
 import type { Run } from '../core/run.js';
-import type { LiveProgress } from '../core/run-view.js';
+import type { LiveProgress, RunView } from '../core/run-view.js';
 import { mostWorkersOf } from '../core/pace.js';
 import { jittered } from '../kit/backoff.js';
 import type { Service } from '../kit/service.js';
@@ -169,6 +169,11 @@ export class Coreapp implements Service {
     return runId;
   }
 
+  /** What somebody steered is told from here on; the workers follow with their next look at the run's row. */
+  steered({ id, state }: Pick<RunView, 'id' | 'state'>): void {
+    if (this.#hand?.id === id) this.#hand.steered(state === 'paused');
+  }
+
   /** Speed and reason, as far as this process knows; null for a run that it does not work on. */
   progress(runId: string): LiveProgress | null {
     return this.#hand?.id === runId ? this.#hand.live : null;
@@ -186,7 +191,13 @@ export class Coreapp implements Service {
   #handOf(run: Run): RunInHand {
     if (this.#hand?.id === run.id) return this.#hand;
     const { engine, clock, pace, choices } = this.#deps;
-    this.#hand = new RunInHand(run, { clock, pace, choices, batchTargetMs: engine.batchTargetMs });
+    this.#hand = new RunInHand(run, {
+      clock,
+      pace,
+      choices,
+      batchTargetMs: engine.batchTargetMs,
+      napMs: engine.napMs,
+    });
     return this.#hand;
   }
 

@@ -2,7 +2,8 @@ import { batchLimits, createBatchSize, type BatchSize } from '../core/batch-size
 import { createErrorBudget, type ErrorBudget } from '../core/error-budget.js';
 import type { Closed } from '../core/gate.js';
 import { type Pace, paceUnder } from '../core/pace.js';
-import type { EngineFacts } from '../core/ports.js';
+import { createNapPlan, type NapPlan } from '../core/naps.js';
+import type { EngineFacts, Naps } from '../core/ports.js';
 import { createPressure, type Pressure } from '../core/pressure.js';
 import { createProgress, type Progress } from '../core/progress.js';
 import { createRateLimit, type RateLimit } from '../core/rate-limit.js';
@@ -18,6 +19,7 @@ export type HandDeps = {
   readonly pace: Pace;
   readonly choices: SignalChoices;
   readonly batchTargetMs: EngineFacts['batchTargetMs'];
+  readonly napMs: EngineFacts['napMs'];
 };
 
 /** A rate limit is asked for again after a second at most; a look at locked rows comes back within two. */
@@ -32,6 +34,7 @@ export class RunInHand {
   readonly progress: Progress;
   readonly rate: RateLimit;
   readonly pressure: Pressure;
+  readonly #naps: NapPlan;
   readonly #deps: HandDeps;
   readonly #sizes = new Map<string, BatchSize>();
   #pace: Pace;
@@ -48,6 +51,7 @@ export class RunInHand {
     const { clock, choices } = deps;
     this.id = run.id;
     this.#deps = deps;
+    this.#naps = createNapPlan(deps.napMs);
     this.#pace = paceUnder(run.profile, deps.pace);
     this.progress = createProgress(clock);
     this.rate = createRateLimit(clock, run.maxRate);
@@ -75,6 +79,12 @@ export class RunInHand {
     return true;
   }
 
+  /** Somebody has just paused or resumed the run in this process: its workers see it some moments later. */
+  steered(isPaused: boolean): void {
+    if (isPaused) this.heldBack({ code: 'paused', signal: null, value: null, limit: null });
+    else if (this.#reason.code === 'paused') this.because('working');
+  }
+
   /** The run's limit, of which this node takes an equal part. */
   limitRate(maxRate: number | null): void {
     if (maxRate !== this.#maxRate) this.progress.paceChanged();
@@ -98,6 +108,16 @@ export class RunInHand {
     const made = createBatchSize({ targetMs, ...batchLimits[walk] });
     this.#sizes.set(key, made);
     return made;
+  }
+
+  /** Of the next batch. */
+  get naps(): Naps | undefined {
+    return this.#naps.next(this.#pace.duty);
+  }
+
+  /** A committed batch: what the next ones nap by. `workMs` without naps. */
+  worked(messages: number, workMs: number): void {
+    this.#naps.worked(messages, workMs);
   }
 
   walked(units: number, ms: number): void {

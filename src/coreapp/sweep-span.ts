@@ -46,6 +46,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     if (!(await mayBegin(work, wanted))) continue;
     const startedAt = deps.clock.monotonicMs();
     const tokens = wanted;
+    const { naps } = hand;
     let answer: BatchAnswer;
     try {
       answer = await sweep.batch({
@@ -60,6 +61,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
         yields: !size.floor && deps.choices.waiters?.off !== true,
         leaseMs,
         alone: hand.pace.duty >= 1,
+        ...(naps === undefined ? {} : { naps }),
         tell: (step) => deps.log.trace({ run: run.id, span: span.no, step }, 'batch'),
       });
     } catch (error) {
@@ -117,7 +119,11 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     hand.budget.succeeded();
     hand.limitRate(answer.maxRate);
     // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
-    size.succeeded(answer.walked, answer.workMs, ms - answer.workMs);
+    const { nappedMs = 0 } = answer;
+    const workMs = answer.workMs - nappedMs;
+    hand.worked(answer.deleted, workMs);
+    // Work that naps have cut into pieces may be longer together: fewer batches, of which each costs its way and its ledger.
+    size.succeeded(answer.walked, nappedMs > 0 ? workMs * nappedWeight : workMs, ms - answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
     deps.log.debug(
       {
@@ -132,7 +138,7 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     );
     // On a slow server a span is one or two batches: the last one is rested for as well.
     if (answer.spanDone) {
-      await rest(work, ms);
+      await rest(work, ms, nappedMs);
       hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);
       return;
     }
@@ -141,10 +147,13 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     if (deps.clock.monotonicMs() - began > work.chunkMs && span.kind === 'walk') {
       await ledger.putBack(run, span, { units: size.current * 4, share: 0.5, least: size.current });
     }
-    await rest(work, ms);
+    await rest(work, ms, nappedMs);
     hand.walked(answer.walked, deps.clock.monotonicMs() - startedAt);
   }
 }
+
+/** How much the work of a batch with naps counts against its target time. */
+const nappedWeight = 0.5;
 
 /** A block of 8 KB holds no more rows of 40 bytes than this; real messages are larger. */
 const mostRowsInBlock = 200;
@@ -208,12 +217,12 @@ function confirm(
   hand.removed(answer.deleted);
 }
 
-/** The profile's share of the time, and of that what the signals leave. */
-async function rest({ hand, signal }: SpanWork, batchMs: number): Promise<void> {
+/** After a batch, less what it has napped already: as long as the duty asks for, and told with the worst signal's reason where one is to blame. */
+async function rest({ hand, signal }: SpanWork, batchMs: number, nappedMs: number): Promise<void> {
   const { because } = hand.pressure.now;
   const duty = hand.allowedDuty;
   // A stand-still is no rest: it is looked after before the next batch, and the end of a span need not wait for it.
-  const ms = duty > 0 ? restMs(batchMs, duty) : 0;
+  const ms = duty > 0 ? Math.max(0, restMs(batchMs - nappedMs, duty) - nappedMs) : 0;
   if (because !== null) {
     const { code, signal: name, value, limit } = because;
     hand.because(code, name, value, limit);
@@ -241,6 +250,7 @@ async function afterFailure(work: SpanWork, error: StoreError, failures: number)
     case 'missing':
     case 'full':
     case 'credentials':
+    case 'untrusted':
     case 'unfit':
       deps.watch.gaveUp('failed');
       hand.because('retrying', error.kind, failures);

@@ -11,6 +11,11 @@ import type { RunInHand } from './run-in-hand.js';
 
 /** Once a second: fast enough to hold a run back within two, and a handful of small reads. */
 const everyMs = 1_000;
+/** Within that second, so that the looks of one second are over before those of the next. */
+const spreadMs = 800;
+const patienceMs = 50;
+/** However long the looks take, the server is not asked without a stop. */
+const leastGapMs = 50;
 
 export type VitalSignsDeps = {
   readonly store: Pick<Store, 'ledger' | 'signals'>;
@@ -63,7 +68,7 @@ export class VitalSigns {
     this.#watch = { hand, signals };
     hand.pressure.begin(signals.probes);
     // The first batch is held back as every other: a short run would be over before the first second is.
-    await this.#sample(hand);
+    await this.#sample(hand, 0);
     const absent = signals.probes.filter((probe) => probe.state === 'absent');
     log.info(
       {
@@ -81,8 +86,17 @@ export class VitalSigns {
     dropped: (hand: RunInHand) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    const { store, node } = this.#deps;
+    // Closes the watch, which ends a sample that is on.
+    const ending = new Promise<void>((resolve) => {
+      const end = (): void => void this.end().finally(resolve);
+      if (signal.aborted) end();
+      else signal.addEventListener('abort', end, { once: true });
+    });
+    let begunAt = performance.now();
     while (!signal.aborted) {
-      await sleep(everyMs, signal);
+      await sleep(Math.max(leastGapMs, begunAt + everyMs - performance.now()), signal);
+      begunAt = performance.now();
       const hand = inHand();
       if (signal.aborted) continue;
       if (hand === null) {
@@ -90,9 +104,13 @@ export class VitalSigns {
         continue;
       }
       this.#tell(hand);
-      await Promise.all([this.#sample(hand), this.#look(hand, dropped)]);
+      // Not beside the signals: two sessions at work are both cores of a small machine. A ledger that hangs does not blind it.
+      const looking = this.#look(hand, dropped);
+      await Promise.race([looking, sleep(patienceMs, signal)]);
+      const [goesOn] = await Promise.all([looking, this.#sample(hand, spreadMs)]);
+      if (goesOn) await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
     }
-    await this.end();
+    await ending;
   }
 
   async end(): Promise<void> {
@@ -103,10 +121,10 @@ export class VitalSigns {
     await watch?.signals.close();
   }
 
-  async #sample(hand: RunInHand): Promise<void> {
+  async #sample(hand: RunInHand, overMs: number): Promise<void> {
     if (this.#watch?.hand !== hand) return;
     try {
-      hand.pressure.absorb(await this.#watch.signals.sample());
+      await this.#watch.signals.sample(overMs, (reading) => hand.pressure.absorb([reading]));
     } catch (error) {
       this.#deps.log.warn({ run: hand.id }, `the signals could not be read: ${wordsOf(error)}`);
     }
@@ -119,20 +137,21 @@ export class VitalSigns {
     this.#deps.watch.paced({ reason, signals, duty: hand.duty });
   }
 
-  /** What operators have set, who shares the rate, and how far the run is. Nothing waits for it. */
-  async #look(hand: RunInHand, dropped: (hand: RunInHand) => void): Promise<void> {
-    const { store, node, onPaceChanged } = this.#deps;
+  /** What operators have set, who shares the rate, and how far the run is. True: it goes on. Nothing waits for it. */
+  async #look(hand: RunInHand, dropped: (hand: RunInHand) => void): Promise<boolean> {
+    const { store, onPaceChanged } = this.#deps;
     const view = await store.ledger.run(hand.id).catch(() => null);
-    if (view === null) return;
+    if (view === null) return false;
     if (view.endedAt !== null) {
       dropped(hand);
-      return this.end();
+      await this.end();
+      return false;
     }
     hand.progress.reached(view.share);
     this.#tellSteering(hand, view.steering);
     if (hand.obey(view.steering)) onPaceChanged();
     await this.#shareRate(hand);
-    await store.ledger.tell(node, hand.id, hand.told).catch(() => undefined);
+    return true;
   }
 
   /** Whoever steers in a shell has no log of a service: what changed stands in those of the nodes. */

@@ -195,6 +195,7 @@ async function afterTrouble(place: Workplace, run: Run, hand: RunInHand, error: 
     case 'missing':
     case 'full':
     case 'credentials':
+    case 'untrusted':
     case 'unfit':
       // A full disk may refuse the ending too; then this is why the run stands still until there is room.
       hand.because('retrying', error.kind);

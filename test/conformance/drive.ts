@@ -1,7 +1,14 @@
 import { expect } from 'vitest';
 import { newId } from '../../src/core/node-name.js';
 import { policyHash } from '../../src/core/policy.js';
-import type { BatchAnswer, Chunk, NodeIdentity, RenderCallback, StartRequest } from '../../src/core/ports.js';
+import type {
+  BatchAnswer,
+  BatchRequest,
+  Chunk,
+  NodeIdentity,
+  RenderCallback,
+  StartRequest,
+} from '../../src/core/ports.js';
 import type { Run, Span } from '../../src/core/run.js';
 import type { NewMessage, World } from './world.js';
 
@@ -76,6 +83,7 @@ export async function batch(
   node: NodeIdentity,
   span: Span,
   size = 1_000,
+  change: Partial<BatchRequest> = {},
 ): Promise<BatchAnswer> {
   if (run.plan === null) throw new Error('The run has no plan.');
   const answer = await world.store.sweep.batch({
@@ -89,6 +97,7 @@ export async function batch(
     yields: false,
     skipLocked: false,
     leaseMs,
+    ...change,
   });
   await expectSound(world);
   return answer;

@@ -41,6 +41,7 @@ function working(...ends: readonly (BatchAnswer | StoreError)[]) {
     pace: paces.gentle,
     choices: {},
     batchTargetMs: { gentle: 20, alone: 20 },
+    napMs: null,
   });
   const nothing = (): void => undefined;
   const deps = {
@@ -97,6 +98,13 @@ test('the last batch of a span is rested for before another span is taken', asyn
   expect(work.isOver()).toBe(false);
   await work.pass(workMs * 0.5);
   expect(work.isOver()).toBe(true);
+});
+
+test('what a batch has napped is rest already', async () => {
+  const work = working({ ...swept(false), nappedMs: workMs / 2 } as BatchAnswer, swept(true));
+  // 200 ms of work, and 200 ms of rest within it; the rest is spread by a fifth.
+  await work.pass(workMs * 0.2);
+  expect(work.began).toHaveLength(2);
 });
 
 test('a batch that failed is rested for: the server worked for it', async () => {

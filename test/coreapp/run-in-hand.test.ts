@@ -8,7 +8,7 @@ function inHand() {
   const clock = createHandClock();
   const run = { id: 'a'.repeat(32), profile: null, maxRate: null } as Run;
   const batchTargetMs = { gentle: 2, alone: 20 };
-  const hand = new RunInHand(run, { clock, pace: paces.gentle, choices: {}, batchTargetMs });
+  const hand = new RunInHand(run, { clock, pace: paces.gentle, choices: {}, batchTargetMs, napMs: null });
   return { clock, hand, since: () => hand.live.reason.since };
 }
 

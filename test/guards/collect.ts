@@ -4,6 +4,7 @@
  */
 import { onTestFinished } from 'vitest';
 import { newId } from '../../src/core/node-name.js';
+import type { Pace } from '../../src/core/pace.js';
 import type { Policy } from '../../src/core/policy.js';
 import type { BatchAnswer, EngineFacts, Store } from '../../src/core/ports.js';
 import type { RunView } from '../../src/core/run-view.js';
@@ -20,6 +21,8 @@ export type Options = {
   /** Most keys or blocks of a batch, so that a small table takes several. */
   readonly size?: number;
   readonly workers?: number;
+  /** `full` where nothing else is said. */
+  readonly pace?: Pace;
   /** Most keys or blocks of a slice of the look. */
   readonly lookUnits?: number;
   /** Called after each batch that answered, with its number from 1. */
@@ -76,7 +79,7 @@ export async function workshop(options: Options): Promise<Workshop> {
     node: { name: `${newId().slice(0, 6)}:000000000000`, boot: newId(), address: '127.0.0.1:6252' },
     form: 'single',
     policy,
-    pace: { name: 'full', duty: 1, workers },
+    pace: options.pace ?? { name: 'full', duty: 1, workers },
     choices: {},
     gates: [],
     intervals: async () => ({ heartbeatMs: 1_000, leaseMs: 30_000 }),

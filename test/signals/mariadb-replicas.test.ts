@@ -116,7 +116,10 @@ describe.skipIf(missing !== null)('replicas of a MariaDB server', { timeout: 120
     const replicas = replicasOf(world);
     const instance = await world.start({ MESSAGE_GC_REPLICAS: replicas, MESSAGE_GC_SIGNALS: calm });
     const id = await startSlowly(world, instance, 700);
-    expect((await signalsOf(instance, id))['replica_lag']).toMatchObject({ state: 'ok' });
+    await until('the replicas to be seen', 20_000, async () => {
+      const { replica_lag: lag } = await signalsOf(instance, id);
+      return lag?.state === 'ok';
+    });
     await servers[2]?.kill();
     const run = await waitForReason(instance, id, 'signal_lost', 'replica_lag', 12_000);
     expect(String(run.reason?.value)).toContain(

@@ -52,6 +52,12 @@ export async function setRate({ client }: MariadbWorld, rate: number | null): Pr
   ]);
 }
 
+const stateBehind: Readonly<Record<string, string>> = {
+  slowed: 'slowing',
+  stopped: 'stopping',
+  signal_lost: 'lost',
+};
+
 export async function waitForReason(
   instance: Instance,
   id: string,
@@ -62,7 +68,13 @@ export async function waitForReason(
   const from = performance.now();
   const run = await waitForRun(instance, id, `${code} by ${signal}`, deadlineMs, (seen) => {
     const { reason } = seen as WatchedRun;
-    return reason?.code === code && reason.signal === signal;
+    if (reason?.code !== code || reason.signal !== signal) return false;
+    // The reason is this moment's; the node tells its signals once a second.
+    const state = stateBehind[code];
+    const { nodes } = seen as WatchedRun;
+    return (
+      state === undefined || Object.values(nodes).some(({ signals }) => signals?.[signal]?.state === state)
+    );
   });
   console.log(`${code} by ${signal} after ${Math.round(performance.now() - from)} ms`);
   return run as WatchedRun;

@@ -3,6 +3,7 @@
  * own: what other tests do on a shared one would be seen too.
  */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { waitForRun } from '../harness/collection.js';
 import { mariadbConnection } from '../harness/mariadb-database.js';
 import { OwnServer } from '../harness/mariadb-server.js';
 import { mariadbWorld } from '../harness/mariadb-world.js';
@@ -14,6 +15,7 @@ import {
   signalsOf,
   startSlowly,
   waitForReason,
+  type WatchedRun,
 } from './mariadb-run.js';
 
 const missing = missingServer();
@@ -132,8 +134,12 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
     const id = await startSlowly(world, instance, 1_000);
     await signalsOf(instance, id);
     const heal = world.proxy.slow((text) => text.startsWith('UPDATE `message_gc_pulse`'), 400);
-    const run = await waitForReason(instance, id, 'stopped', 'canary');
-    expect(run.reason?.value).toBeGreaterThanOrEqual(400);
+    await waitForReason(instance, id, 'stopped', 'canary');
+    // It may stop at the first late answer, among many that were in time.
+    await waitForRun(instance, id, 'told how late', 15_000, (seen) => {
+      const { reason } = seen as WatchedRun;
+      return reason?.signal === 'canary' && Number(reason.value) >= 350;
+    });
     await expectStandingStill(world);
     heal();
     await expectGoesOnAndEnds(world, instance, id);

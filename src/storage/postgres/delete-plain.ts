@@ -15,6 +15,7 @@ import { deleteLocked } from './delete-locked.js';
 import { answerSql, type AnswerRow } from './keys.js';
 import { collectableInRangeSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
+import { napSql } from './naps.js';
 import { Parameters, rangeSql } from './range.js';
 
 /**
@@ -34,7 +35,7 @@ export async function deletePlain(
   const parameters = new Parameters();
   const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
-  const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}`;
+  const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}${napSql(request)}`;
   if (plan.foreignKeys === 'none') {
     const done = await client.query(`${mark} ${target}`, parameters.values);
     return { deleted: done.rowCount ?? 0, dependents: {}, skipped: 0 };

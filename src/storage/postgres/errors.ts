@@ -1,4 +1,5 @@
 import { Refusal, StoreError, type StoreErrorKind, wordsOf } from '../../core/errors.js';
+import { isUntrusted } from '../untrusted.js';
 
 /**
  * What each SQLSTATE and socket error means for us: the only table of retryability for PostgreSQL.
@@ -59,6 +60,7 @@ export function kindOf(error: unknown): { readonly kind: StoreErrorKind; readonl
   if (socketErrors.has(code) || lostWords.test(wordsOf(error))) {
     return { kind: 'unreachable', code: code === '' ? 'LOST' : code };
   }
+  if (isUntrusted(code, wordsOf(error))) return { kind: 'untrusted', code: code === '' ? 'TLS' : code };
   return { kind: 'other', code };
 }
 

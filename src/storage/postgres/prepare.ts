@@ -4,6 +4,7 @@ import type { EngineFacts, Store } from '../../core/ports.js';
 import type { Db } from '../ledger/dialect.js';
 import { translate } from './errors.js';
 import { migrate, readSchemaVersion } from './migrations.js';
+import { measureNap } from './naps.js';
 import { createOwnTables, notOurs, ownTablesState, readOwnTablesRecord } from './own-tables.js';
 import { type Sessions, withSession } from './session.js';
 
@@ -44,6 +45,9 @@ export async function prepareDatabase(
   }
 }
 
+/** With less, a batch and its naps (16 ms) would not fit into half of it, which is how long locks may be held. */
+const leastDeadlockMs = 100;
+
 async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepared> {
   const { rows } = await client.query<{
     version: string;
@@ -77,6 +81,7 @@ async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepar
     batchTargetMs: { gentle: 4, alone: 20 },
     server: `postgresql:${await systemIdentifier(client)}:${found.database}`,
     deadlockTimeoutMs: found.deadlock,
+    napMs: sessions.hasTimeLimits && found.deadlock >= leastDeadlockMs ? await measureNap(client) : null,
   };
 }
 
@@ -129,6 +134,13 @@ function refusalFor(error: StoreError): Error {
     return new Refusal(
       'configuration',
       `The database server refused the user or the password: ${error.message}. Check DATABASE_URL or WA_DB_USERNAME and WA_DB_PASSWORD`,
+      { cause: error },
+    );
+  }
+  if (error.kind === 'untrusted') {
+    return new Refusal(
+      'configuration',
+      `No connection to the database server that is encrypted as asked: ${error.message}. Check sslmode and sslrootcert in DATABASE_URL, or WA_DB_SSL_CA`,
       { cause: error },
     );
   }

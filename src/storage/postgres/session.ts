@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import { Connector } from './connect.js';
 import { kindOf, translate } from './errors.js';
 
 /**
@@ -71,36 +72,27 @@ export const types: pg.CustomTypesConfig = {
   },
 } as pg.CustomTypesConfig;
 
-/** Options of the URL's own stay in front; the driver would let them replace ours. */
-function withOptions(url: string, more = ''): string {
-  const whole = new URL(url);
-  const theirs = whole.searchParams.get('options');
-  const ours = `${startUpOptions}${more}`;
-  whole.searchParams.set('options', theirs === null ? ours : `${theirs} ${ours}`);
-  return whole.href;
-}
-
 /** @param workers how many batches may run at once */
 export function openServer(url: string, workers: number): Sessions {
-  const pool = (max: number): pg.Pool =>
-    listening({
-      ...common,
-      connectionString: withOptions(url),
-      max,
-      connectionTimeoutMillis: 5_000,
-      // A black hole must not hold us for ever; longer than every statement limit, so the server answers first.
-      query_timeout: 15_000,
-    });
+  const connector = new Connector(url);
+  const pool = (max: number): ClosingPool =>
+    connector.pool(
+      {
+        ...common,
+        max,
+        connectionTimeoutMillis: 5_000,
+        // A black hole must not hold us for ever; longer than every statement limit, so the server answers first.
+        query_timeout: 15_000,
+      },
+      startUpOptions,
+    );
   const control = pool(2);
   const sweep = pool(workers);
   const monitor = reopening(() =>
-    listening({
-      ...common,
-      connectionString: withOptions(url, ` -c statement_timeout=${longestLookMs}`),
-      max: monitorSessions,
-      connectionTimeoutMillis: 2_000,
-      query_timeout: 2 * longestLookMs,
-    }),
+    connector.pool(
+      { ...common, max: monitorSessions, connectionTimeoutMillis: 2_000, query_timeout: 2 * longestLookMs },
+      `${startUpOptions} -c statement_timeout=${longestLookMs}`,
+    ),
   );
   return {
     control,
@@ -124,15 +116,10 @@ const common = {
   allowExitOnIdle: true,
 } as const satisfies pg.PoolConfig;
 
-function listening(config: pg.PoolConfig): pg.Pool {
-  const made = new pg.Pool(config);
-  // An idle connection that breaks is replaced at its next use; without a listener it would end the process.
-  made.on('error', () => undefined);
-  return made;
-}
+type ClosingPool = SessionPool & { end(): Promise<void> };
 
-function reopening(open: () => pg.Pool): MonitorPool {
-  let pool: pg.Pool | null = null;
+function reopening(open: () => ClosingPool): MonitorPool {
+  let pool: ClosingPool | null = null;
   return {
     connect() {
       pool ??= open();

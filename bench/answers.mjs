@@ -2,11 +2,12 @@
 // is on, and how soon the callback arrives after the transaction that ended the run.
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import autocannon from 'autocannon';
 import { runIfCalled } from './kit/benchmark.mjs';
 import { median, rounded, spread } from './kit/figures.mjs';
 import { startInstance } from './kit/our-process.mjs';
+import { putLoad } from './kit/put-load.mjs';
 import { withClient } from './kit/server.mjs';
+import { steadiness } from './kit/steadiness.mjs';
 import { countRows, ownTables, seedOwnTables } from './kit/tables.mjs';
 
 /** Far more PUTs than anybody sends, and few enough to leave the machine to the run. */
@@ -21,7 +22,7 @@ export const benchmark = {
   name: 'answers',
   asks: 'How soon is a PUT answered while a run is on, and how soon does the callback leave when it is over?',
   async measure({ options, server, report }) {
-    const rows = options.rows ?? 2_000_000;
+    const rows = options.rows ?? 3_000_000;
     const seconds = options.smoke ? 1 : 10;
     report.say(`seeding ${rows} messages`);
     const template = await server.create();
@@ -31,16 +32,27 @@ export const benchmark = {
     const p99s = [];
     /** @type {number[]} */
     const delays = [];
+    /** @type {number[]} */
+    const slowShares = [];
     for (let repeat = 1; repeat <= options.repeats; repeat += 1) {
       await server.withCopy(template.name, async (copy) => {
         await report.listenForNeighbours();
+        const alone = await steadiness(options.smoke ? 0.2 : 6);
+        report.sample('machine alone', { repeat, ...alone });
+        slowShares.push(alone.slowShare);
         const receiver = await startReceiver();
         const instance = await startInstance({ DATABASE_URL: copy.url, MESSAGE_GC_PROFILE: 'gentle' });
         try {
           const api = apiOf(instance);
           await api('PATCH', '/v1/settings/application', { webhooks: { url: receiver.url } });
           const id = await api('PUT', '/v1/services/message/gc');
-          const puts = await cannonade(instance, seconds);
+          const puts = await putLoad({
+            url: `${instance.url}/v1/services/message/gc`,
+            token: instance.token,
+            perSecond: putsPerSecond,
+            seconds,
+            connections,
+          });
           const [run] = await runsOf(copy.url, id);
           // A tiny table is collected sooner than a second of PUTs is over.
           if (run?.state === 'ended' && !options.smoke)
@@ -48,7 +60,7 @@ export const benchmark = {
           report.check(`repeat ${repeat}: PUTs answered other than 200`, puts.refused, 0);
           p99s.push(puts.p99);
           report.sample('PUT', { repeat, ...puts });
-          report.say(`PUT: p99 ${puts.p99} ms of ${puts.answered} (repeat ${repeat} of ${options.repeats})`);
+          report.say(`PUT: p99 ${puts.p99} ms of ${puts.n} (repeat ${repeat} of ${options.repeats})`);
           const whole = await told(receiver, copy.url, id);
           await untilIdle(copy.url);
           const after = await countRows(copy.url, ownTables);
@@ -72,30 +84,14 @@ export const benchmark = {
       });
     }
     const all = spread(delays);
+    const slowShare = `${rounded(median(slowShares) * 100, 1)} %`;
+    report.line('machine alone', `${slowShare} of the time five times as slow as usual, or worse`);
     report.line('PUT while a run is on', `p99 ${rounded(median(p99s), 1)} ms`, `${putsPerSecond} a second`);
     report.line('callback after the end', `p50 ${all.p50} ms`, `longest ${all.max} ms of ${all.n}`);
     report.target('PUT at the 99th percentile', { value: median(p99s), byRepeat: p99s }, 'at most', 20, 'ms');
     report.target('callback after the run has ended, longest', all.max, 'at most', 250, 'ms');
   },
 };
-
-/**
- * PUTs at a steady rate; a late answer counts for those that had to wait behind it.
- * @param {{ url: string, token: string }} instance
- * @param {number} seconds
- */
-async function cannonade({ url, token }, seconds) {
-  const result = await autocannon({
-    url: `${url}/v1/services/message/gc`,
-    method: 'PUT',
-    headers: { authorization: `Bearer ${token}` },
-    connections,
-    overallRate: putsPerSecond,
-    duration: seconds,
-  });
-  const { p50, p99, max } = result.latency;
-  return { p50, p99, max, answered: result['2xx'], refused: result.non2xx + result.errors };
-}
 
 /** A receiver that notes when each callback begins to arrive, and answers 200. */
 async function startReceiver() {

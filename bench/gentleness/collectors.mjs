@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import { outputOf, startCommand } from '../kit/our-process.mjs';
 import { connect } from '../kit/server.mjs';
-import { nowMs } from './monotonic.mjs';
+import { nowMs } from '../kit/monotonic.mjs';
 
 /**
  * @typedef {object} Done

@@ -3,7 +3,7 @@
 // every request that should have been sent in it.
 import { getPriority, setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { nowMs } from './monotonic.mjs';
+import { nowMs } from '../kit/monotonic.mjs';
 import { kinds, openApplication } from './application.mjs';
 
 /**
@@ -60,7 +60,9 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
   };
   let turn = 0;
   const stop = new SharedArrayBuffer(4);
-  const clock = new Worker(new URL('load-clock.mjs', import.meta.url), { workerData: { perSecond, stop } });
+  const clock = new Worker(new URL('../kit/load-clock.mjs', import.meta.url), {
+    workerData: { perSecond, stop },
+  });
   clock.on('message', (/** @type {number} */ at) => {
     const what = turn % kinds.length;
     turn += 1;

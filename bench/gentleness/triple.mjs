@@ -3,7 +3,7 @@
 // to the application is a phase of its own.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { phaseOf, startForeground } from './foreground.mjs';
-import { nowMs } from './monotonic.mjs';
+import { nowMs } from '../kit/monotonic.mjs';
 import { figuresOf, together } from './quantiles.mjs';
 
 const perSecond = 200;

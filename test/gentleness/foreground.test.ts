@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { startForeground } from '../../bench/gentleness/foreground.mjs';
-import { nowMs } from '../../bench/gentleness/monotonic.mjs';
+import { nowMs } from '../../bench/kit/monotonic.mjs';
 import { describePostgres } from '../engines.js';
 import { createScratchDatabase } from '../harness/scratch-database.js';
 import { pause, until } from '../harness/wait.js';

@@ -187,6 +187,26 @@ describe.skipIf(missing !== null)('of the health of PostgreSQL', () => {
     await until('the vacuum to tell', 15_000, async () => (await read(watch, 'dead_rows')).value === 0);
   });
 
+  test('dead rows are a share of what the last analysis found where the server has forgotten its counts', async () => {
+    await admin.query(`
+      TRUNCATE messages CASCADE;
+      INSERT INTO messages (direction, state, contact) SELECT 'in', 'read', 'a' FROM generate_series(1, 400);
+      ANALYZE messages`);
+    const watch = await watching(['dead_rows']);
+    await until('the rows to be counted', 15_000, async () => {
+      const { rows } = await admin.query(`SELECT pg_stat_get_live_tuples('messages'::regclass)::int AS live`);
+      return rows[0]?.live === 400;
+    });
+    await admin.query(`SELECT pg_stat_reset_single_table_counters('messages'::regclass)`);
+    await admin.query('DELETE FROM messages WHERE id % 4 = 0');
+    await until(
+      'the statistics to tell of the deleted rows alone',
+      15_000,
+      async () => (await read(watch, 'dead_rows')).value > 0,
+    );
+    expect((await read(watch, 'dead_rows')).value).toBe(0.25);
+  });
+
   test('a vacuum of a table that loses rows is seen while it is at work, and one of another table is not', async () => {
     await admin.query(`
       INSERT INTO messages (direction, state, contact) SELECT 'in', 'read', 'a' FROM generate_series(1, 20000);

@@ -160,8 +160,8 @@ export interface Sweep {
   batch(request: BatchRequest): Promise<BatchAnswer>;
 }
 
-/** A nap of `ms` milliseconds after about every so many messages that go. */
-export type Naps = { readonly everyRows: number; readonly ms: number };
+/** Pieces of `pieceMs` milliseconds of work, and a nap of `ms` after each. */
+export type Naps = { readonly pieceMs: number; readonly ms: number };
 
 export type BatchRequest = {
   readonly run: Run;

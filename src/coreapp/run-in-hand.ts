@@ -2,7 +2,7 @@ import { batchLimits, createBatchSize, type BatchSize } from '../core/batch-size
 import { createErrorBudget, type ErrorBudget } from '../core/error-budget.js';
 import type { Closed } from '../core/gate.js';
 import { type Pace, paceUnder } from '../core/pace.js';
-import { createNapPlan, type NapPlan } from '../core/naps.js';
+import { napsFor } from '../core/naps.js';
 import type { EngineFacts, Naps } from '../core/ports.js';
 import { createPressure, type Pressure } from '../core/pressure.js';
 import { createProgress, type Progress } from '../core/progress.js';
@@ -34,7 +34,6 @@ export class RunInHand {
   readonly progress: Progress;
   readonly rate: RateLimit;
   readonly pressure: Pressure;
-  readonly #naps: NapPlan;
   readonly #deps: HandDeps;
   readonly #sizes = new Map<string, BatchSize>();
   #pace: Pace;
@@ -51,7 +50,6 @@ export class RunInHand {
     const { clock, choices } = deps;
     this.id = run.id;
     this.#deps = deps;
-    this.#naps = createNapPlan(deps.napMs);
     this.#pace = paceUnder(run.profile, deps.pace);
     this.progress = createProgress(clock);
     this.rate = createRateLimit(clock, run.maxRate);
@@ -112,12 +110,7 @@ export class RunInHand {
 
   /** Of the next batch. */
   get naps(): Naps | undefined {
-    return this.#naps.next(this.#pace.duty);
-  }
-
-  /** A committed batch: what the next ones nap by. `workMs` without naps. */
-  worked(messages: number, workMs: number): void {
-    this.#naps.worked(messages, workMs);
+    return napsFor(this.#deps.napMs, this.#pace.duty);
   }
 
   walked(units: number, ms: number): void {

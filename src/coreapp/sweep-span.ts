@@ -121,7 +121,6 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
     // A far or busy server makes every batch slow; smaller ones would only be more of them, down to one row each.
     const { nappedMs = 0 } = answer;
     const workMs = answer.workMs - nappedMs;
-    hand.worked(answer.deleted, workMs);
     // Work that naps have cut into pieces may be longer together: fewer batches, of which each costs its way and its ledger.
     size.succeeded(answer.walked, nappedMs > 0 ? workMs * nappedWeight : workMs, ms - answer.workMs);
     deps.watch.swept({ ms, lockedMs: answer.lockedMs });
@@ -152,8 +151,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   }
 }
 
-/** How much the work of a batch with naps counts against its target time. */
-const nappedWeight = 0.5;
+/** How much the work of a batch with naps counts against its target time: 13 ms of it, and as much of naps, at `gentle`. */
+const nappedWeight = 0.3;
 
 /** A block of 8 KB holds no more rows of 40 bytes than this; real messages are larger. */
 const mostRowsInBlock = 200;

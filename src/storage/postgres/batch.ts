@@ -8,7 +8,6 @@ import { PlanChanged } from '../sweep/plan-changed.js';
 import { kindOf, translate } from './errors.js';
 import { LockBudget } from './lock-budget.js';
 import { type LogWaker, logWaker } from './log-waker.js';
-import { nappedMs } from './naps.js';
 import { textOf } from './range.js';
 import { type Sessions, withSession } from './session.js';
 import { enterSpan, leaveSpan, parkSpan, type Seen } from './span-row.js';
@@ -106,7 +105,7 @@ async function attempt(
     before: { deleted: seen.deleted, batches: seen.batches },
     lockedMs,
     workMs,
-    nappedMs: nappedMs(request, result.deleted, workMs),
+    nappedMs: Math.min(workMs, result.nappedMs ?? 0),
     maxRate: seen.maxRate,
   };
 }

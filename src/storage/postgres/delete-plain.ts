@@ -15,7 +15,7 @@ import { deleteLocked } from './delete-locked.js';
 import { answerSql, type AnswerRow } from './keys.js';
 import { collectableInRangeSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
-import { napSql } from './naps.js';
+import { nappedMs, napSql } from './naps.js';
 import { Parameters, rangeSql } from './range.js';
 
 /**
@@ -29,16 +29,19 @@ export async function deletePlain(
   range: WalkRange,
   held: Held,
 ): Promise<Deleted> {
-  const { plan } = request;
+  const { plan, naps } = request;
   if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range, held);
   const { mapping } = request.policy;
   const parameters = new Parameters();
   const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
-  const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}${napSql(request)}`;
+  const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}${napSql(naps)}`;
+  const begunAt = performance.now();
+  const napped = (deleted: number): number => nappedMs(naps, deleted, performance.now() - begunAt);
   if (plan.foreignKeys === 'none') {
     const done = await client.query(`${mark} ${target}`, parameters.values);
-    return { deleted: done.rowCount ?? 0, dependents: {}, skipped: 0 };
+    const deleted = done.rowCount ?? 0;
+    return { deleted, dependents: {}, skipped: 0, nappedMs: napped(deleted) };
   }
   // Messages first. The keys come back as one array text and go on to the server as it is: a row for each to Node
   // and back costs a third of the time. The next statement has a fresh snapshot, which it must have: a dependent
@@ -49,8 +52,9 @@ export async function deletePlain(
     parameters.values,
   );
   const keys = messageKeys(plan, rows[0]);
+  const messagesNapped = napped(keys.count);
   const dependents = await deleteDependents(client, budget, request, keys);
-  return { deleted: keys.count, dependents, skipped: 0 };
+  return { deleted: keys.count, dependents, skipped: 0, nappedMs: messagesNapped };
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { PoolClient, QueryResult } from 'pg';
-import type { BatchRequest, Naps } from '../../core/ports.js';
+import type { Naps } from '../../core/ports.js';
 
 /**
- * A batch that rests in the middle of its DELETE: `pg_sleep` for every so many of the rows that go. Whoever wakes while the
- * cores are taken waits until one is given up, so what the application feels is how long a piece of work is, and not how
- * much of the time is work (decision 0048). The server does it by itself; more and shorter statements would cost it and
+ * A batch that rests in the middle of its DELETE: `pg_sleep` after each piece of work. Whoever wakes while the cores are
+ * taken waits until one is given up, so what the application feels is how long a piece of work is, and not how much of the
+ * time is work (decisions 0048 and 0049). The server does it by itself; more and shorter statements would cost it and
  * this process more than the deleting.
  */
 
@@ -33,27 +33,25 @@ export async function measureNap(client: PoolClient): Promise<number | null> {
   return ms > 0 && ms <= longestNapMs ? ms : null;
 }
 
-/** Null: this batch has none. One that looks for locked rows, or locks before it deletes, is made of other statements. */
-function napsOf({ naps, plan, skipLocked }: BatchRequest): Naps | null {
-  return naps === undefined || skipLocked || plan.foreignKeys === 'checked' ? null : naps;
-}
+/** A nap begins this much of one late, so that one which ended early does not call for another. */
+const late = 0.15;
 
 /**
- * A condition that is always true, asked of rows that fulfil all others (the planner asks what is cheap first). By
- * chance and not by counting: rows of a range that go are not numbered.
+ * A condition that is always true, and sleeps where the clock says so: time is divided into pieces of work with a nap
+ * after each, the same for every row. Asked of rows that fulfil all others (the planner asks what is cheap first).
  */
-export function napSql(request: BatchRequest): string {
-  const naps = napsOf(request);
-  if (naps === null) return '';
-  const share = Math.min(1, 1 / naps.everyRows).toFixed(9);
-  return ` AND (pg_catalog.random() >= ${share} OR pg_catalog.pg_sleep(${napSeconds}) IS NOT NULL)`;
+export function napSql(naps: Naps | undefined): string {
+  if (naps === undefined) return '';
+  const periodUs = Math.round(1_000 * (naps.pieceMs + naps.ms));
+  const workUs = Math.round(1_000 * (naps.pieceMs + late * naps.ms));
+  // Of `epoch` the server makes a number without knowing days or zones; `extract` would make it a numeric, which is slower.
+  const nowUs = `(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::bigint`;
+  return ` AND (${nowUs} % ${periodUs} < ${workUs} OR pg_catalog.pg_sleep(${napSeconds}) IS NOT NULL)`;
 }
 
-/** More than this of a batch was work, however the chances fell. */
-const mostRest = 0.8;
-
-/** About how much of `workMs` was napped. */
-export function nappedMs(request: BatchRequest, deleted: number, workMs: number): number {
-  const naps = napsOf(request);
-  return naps === null ? 0 : Math.min(mostRest * workMs, (deleted / naps.everyRows) * naps.ms);
+/** About how much of a DELETE's `ms` was napped. Only a row that goes can call for a nap, and finds it time for one by chance. */
+export function nappedMs(naps: Naps | undefined, deleted: number, ms: number): number {
+  if (naps === undefined) return 0;
+  const share = naps.ms / (naps.pieceMs + naps.ms);
+  return share * Math.min(ms, deleted * naps.ms);
 }

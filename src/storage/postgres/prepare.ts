@@ -45,8 +45,8 @@ export async function prepareDatabase(
   }
 }
 
-/** With less, a batch and its naps (16 ms) would not fit into half of it, which is how long locks may be held. */
-const leastDeadlockMs = 100;
+/** With less, a batch and its naps (27 ms) would not fit well into half of it, which is how long locks may be held. */
+const leastDeadlockMs = 200;
 
 async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepared> {
   const { rows } = await client.query<{

@@ -5,4 +5,6 @@ export type Deleted = {
   readonly deleted: number;
   readonly dependents: DependentCounts;
   readonly skipped: number;
+  /** About how many milliseconds of it the server napped. Absent: none. */
+  readonly nappedMs?: number;
 };

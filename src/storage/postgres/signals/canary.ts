@@ -8,6 +8,7 @@ import { kindOf, translate } from '../errors.js';
 import { quoted, quotedTable } from '../names.js';
 import { Parameters } from '../range.js';
 import type { Sessions } from '../session.js';
+import { askPrepared } from './prepared.js';
 
 /** The row that is read is looked for no longer than this; without one the read finds nothing. */
 const findKeyMs = 150;
@@ -49,8 +50,8 @@ export function canary(sessions: Sessions, mapping: Mapping): Watcher {
   };
   const probe = async (client: PoolClient): Promise<void> => {
     try {
-      await client.query(read.sql, [...read.values]);
-      await client.query(writeSql, [row.id]);
+      await askPrepared(sessions.monitor, client, read.sql, read.values);
+      await askPrepared(sessions.monitor, client, writeSql, [row.id]);
     } catch (error) {
       // Its time was over (statement_timeout): no trouble, but as slow as a probe can be.
       if (kindOf(error).kind !== 'slow') throw error;

@@ -1,4 +1,5 @@
 import { asking, type Sessions } from '../session.js';
+import { askPrepared } from './prepared.js';
 
 /**
  * As a condition on a row of pg_stat_activity: a session of others. Ours have our name, whatever the URL makes of it,
@@ -14,7 +15,7 @@ export function sessionWords(alias: string): string {
     coalesce('@' || host(${alias}.client_addr), ''), ${alias}.state, coalesce(', ' || nullif(${alias}.application_name, ''), ''))`;
 }
 
-/** One row that is always there. `sql` names the columns. */
+/** One row that is always there, of a question that is asked again and again. `sql` names the columns. */
 export function ask<Row extends object>(
   sessions: Sessions,
   doing: string,
@@ -22,7 +23,7 @@ export function ask<Row extends object>(
   values: readonly unknown[] = [],
 ): Promise<Row> {
   return asking(sessions, sessions.monitor, doing, async (client) => {
-    const { rows } = await client.query<Row>(sql, [...values]);
+    const { rows } = await askPrepared<Row>(sessions.monitor, client, sql, values);
     const [row] = rows;
     if (row === undefined) throw new Error('The server answered with no row');
     return row;

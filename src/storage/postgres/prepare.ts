@@ -7,6 +7,7 @@ import { migrate, readSchemaVersion } from './migrations.js';
 import { measureNap } from './naps.js';
 import { createOwnTables, notOurs, ownTablesState, readOwnTablesRecord } from './own-tables.js';
 import { type Sessions, withSession } from './session.js';
+import { optionsRefused, refuseLostOptions, remedyFor } from './start-up-options.js';
 
 export type Prepared = EngineFacts & { readonly deadlockTimeoutMs: number };
 
@@ -68,6 +69,8 @@ async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepar
       `The server is PostgreSQL ${found.version}; message-gc needs ${oldestServer} or newer`,
     );
   }
+  // The embedded database has a session of its own with the same settings, set when it was opened.
+  if (sessions.hasTimeLimits) await refuseLostOptions(client);
   if (found.standby) {
     throw new StoreError('unreachable', '25006', 'connect', 'the server is a read-only standby', undefined);
   }
@@ -130,6 +133,13 @@ export async function readRecord(client: Pick<PoolClient, 'query'>) {
 
 /** What waiting cannot mend ends the process with words; everything else stays a StoreError and is tried again. */
 function refusalFor(error: StoreError): Error {
+  if (optionsRefused(error.nativeCode, error.message)) {
+    return new Refusal(
+      'configuration',
+      `A pooler in front of the database server refused the settings of our sessions: ${error.message}. ${remedyFor('<user>')}`,
+      { cause: error },
+    );
+  }
   if (error.kind === 'credentials') {
     return new Refusal(
       'configuration',

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { Connector } from './connect.js';
 import { kindOf, translate } from './errors.js';
+import { startUpOptions } from './start-up-options.js';
 
 /**
  * Connections of a node: control statements never share one with the sweep, so that a heartbeat does not wait for a
@@ -32,27 +33,6 @@ export type MonitorPool = SessionPool & { close(): Promise<void> };
 const monitorSessions = 3;
 /** A look that takes longer says nothing of now. The canary's slowest probe, too. */
 const longestLookMs = 1_500;
-
-/** A frozen node must free its rows long before its lease is over, and an application must not wait for it. */
-export const idleInTransactionMs = 2_000;
-
-/**
- * Start-up options hold behind a pooler in transaction mode too, where SET would not. `row_security = off` turns a
- * policy that would hide rows from us into an error. A compiled plan is thrown away after one batch: compiling took 30 ms
- * of a statement with EXISTS that ran for 50.
- */
-const startUpOptions = [
-  'TimeZone=UTC',
-  'DateStyle=ISO',
-  'row_security=off',
-  'jit=off',
-  `idle_in_transaction_session_timeout=${idleInTransactionMs}`,
-  'tcp_keepalives_idle=10',
-  'tcp_keepalives_interval=5',
-  'tcp_keepalives_count=3',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ');
 
 const int8 = 20;
 const int8Array = 1016;

@@ -11,7 +11,8 @@ import type { LockBudget } from './lock-budget.js';
 import { tableGuards } from './plan-guards.js';
 import { textSql } from './names.js';
 import { textOf } from './range.js';
-import { idleInTransactionMs, type Sessions } from './session.js';
+import type { Sessions } from './session.js';
+import { idleInTransactionMs } from './start-up-options.js';
 import type { Holder } from './waiters.js';
 
 /** With what this engine reads beside it. */

@@ -231,8 +231,13 @@ export interface Planner {
 
 /** Callbacks that wait until the receiver answers 200. */
 export interface Outbox {
-  /** T12: claims up to `limit` due callbacks for `claimMs`; nobody else sends them meanwhile. */
-  claimDue(limit: number, claimMs: number): Promise<readonly Callback[]>;
+  /**
+   * T12: claims up to `limit` due callbacks for `claimMs`; nobody else sends them meanwhile. None of `inHand`, which the
+   * caller still sends, though their claims may have run out.
+   */
+  claimDue(limit: number, claimMs: number, inHand?: readonly string[]): Promise<readonly Callback[]>;
+  /** The claim lasts `claimMs` from now. Nothing happens when the attempt is over, or was taken over by another sender. */
+  renew(callback: Callback, claimMs: number): Promise<void>;
   delivered(id: string, status: number): Promise<void>;
   /** Due again after `delayMs`. Only the holder of this attempt may say so. */
   refused(callback: Callback, delayMs: number, status: number | null, words: string): Promise<void>;

@@ -1,8 +1,8 @@
 /**
  * One attempt to deliver one claimed callback: send, judge the answer, record it. Only 200 counts as received.
  *
- * The record is repeated while the claim lasts, because a 200 that is not written down means that the receiver gets
- * the callback again. After that the callback belongs to whoever claims it next, and nothing is lost either way.
+ * The record is repeated for a while, because a 200 that is not written down means that the receiver gets the callback
+ * again. After that the callback belongs to whoever claims it next, and nothing is lost either way.
  */
 import { deliveryDelayMs } from '../core/delivery-schedule.js';
 import type { Callback, Outbox } from '../core/ports.js';
@@ -27,15 +27,15 @@ export type DeliveryDeps = {
   readonly onAttempt?: (result: AttemptResult) => void;
 };
 
-/** Until when this attempt is ours, on the monotonic clock, and what breaks it off. */
-export type Claim = { readonly untilMs: number; readonly signal: AbortSignal };
+/** Until when this attempt may be recorded, on the monotonic clock, and what breaks it off. */
+export type AttemptLimits = { readonly untilMs: number; readonly signal: AbortSignal };
 
 export async function deliver(
   deps: DeliveryDeps,
   outage: StoreOutage,
   callback: Callback,
   settings: ApplicationSettings,
-  claim: Claim,
+  limits: AttemptLimits,
 ): Promise<AttemptResult> {
   const { outbox, sender, clock, log, version } = deps;
   const began = clock.monotonicMs();
@@ -45,7 +45,7 @@ export async function deliver(
       body: callback.body,
       headers: callbackHeaders(callback, version, clock.now()),
     },
-    claim.signal,
+    limits.signal,
   );
   const facts = {
     callback: callback.id,
@@ -81,11 +81,11 @@ export async function deliver(
       } catch (error) {
         outage.met(error, `record that callback ${callback.id} was ${outcome.kind}`);
         const pauseMs = jittered(exponentialMs(attempt, 250, 4_000));
-        if (claim.signal.aborted || clock.monotonicMs() + pauseMs >= claim.untilMs) {
+        if (limits.signal.aborted || clock.monotonicMs() + pauseMs >= limits.untilMs) {
           log.warn(facts, 'the result of this attempt could not be recorded; the callback is sent once more');
           return;
         }
-        await sleep(pauseMs, claim.signal);
+        await sleep(pauseMs, limits.signal);
       }
     }
   }

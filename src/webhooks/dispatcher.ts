@@ -1,7 +1,7 @@
 /**
  * The post room: takes due callbacks from the outbox and sends them until the receiver answers 200. Promises: never
- * ends by an exception, never sends without a URL, holds no claim longer than `claimMs`, leaves no timer behind. The
- * sender is closed with it.
+ * ends by an exception, never sends without a URL, holds no claim longer than `claimMs` after its end, leaves no timer
+ * behind. The sender is closed with it.
  *
  *   wake or due ─▶ settings ─▶ claim up to the free slots ─▶ send, each on its own ─▶ record ─▶ wake
  */
@@ -9,6 +9,7 @@ import type { Callback, Outbox } from '../core/ports.js';
 import type { ApplicationSettings } from '../core/settings.js';
 import type { Service } from '../kit/service.js';
 import { Bell, sleep } from '../kit/sleep.js';
+import { claimMs, renewing } from './claim.js';
 import { deliver } from './delivery.js';
 import type { AttemptResult, DeliveryDeps } from './delivery.js';
 import { StoreOutage } from './store-outage.js';
@@ -23,9 +24,8 @@ export type DispatcherDeps = DeliveryDeps & {
 /** How a foreground command's callbacks ended: `waiting` ones are sent later by whoever serves this store. */
 export type DeliveryCounts = { readonly delivered: number; readonly waiting: number };
 
-/** A little more than the sender's total limit: a claim must not run out under a sender that still waits, and a
- *  callback whose sender was killed must not wait much longer than that. */
-const claimMs = 35_000;
+/** A little more than the sender's total limit: what became of an attempt is worth recording so long. */
+const attemptMs = 35_000;
 /** A receiver that takes its time holds one slot, not all of them. */
 const mostAtOnce = 6;
 /** Callbacks that other nodes wrote ring no bell here; nobody waits longer than this for them. */
@@ -40,7 +40,7 @@ export class Dispatcher implements Service {
   readonly #deps: DispatcherDeps;
   readonly #outage: StoreOutage;
   readonly #bell = new Bell();
-  readonly #inHand = new Set<Promise<AttemptResult>>();
+  readonly #inHand = new Map<string, Promise<AttemptResult>>();
   /** Ends the waiting; then no more is claimed. */
   readonly #ending = new AbortController();
   /** Breaks off what is being sent. */
@@ -106,8 +106,10 @@ export class Dispatcher implements Service {
       const free = mostAtOnce - this.#inHand.size;
       // All slots taken: the next one that ends rings the bell.
       if (free <= 0) return { waitMs: pollMs, noUrl: false };
-      const untilMs = this.#deps.clock.monotonicMs() + claimMs;
-      const claimed = this.#ending.signal.aborted ? [] : await outbox.claimDue(free, claimMs);
+      const untilMs = this.#deps.clock.monotonicMs() + attemptMs;
+      const claimed = this.#ending.signal.aborted
+        ? []
+        : await outbox.claimDue(free, claimMs, [...this.#inHand.keys()]);
       for (const callback of claimed) this.#take(callback, settings, untilMs);
       const dueMs = await outbox.nextDueMs();
       this.#outage.over();
@@ -119,18 +121,21 @@ export class Dispatcher implements Service {
   }
 
   #take(callback: Callback, settings: ApplicationSettings, untilMs: number): void {
-    const claim = { untilMs, signal: this.#breaking.signal };
-    const sending = deliver(this.#deps, this.#outage, callback, settings, claim)
+    const limits = { untilMs, signal: this.#breaking.signal };
+    const sending = renewing(
+      () => this.#deps.outbox.renew(callback, claimMs),
+      deliver(this.#deps, this.#outage, callback, settings, limits),
+    )
       .catch((error: unknown): AttemptResult => {
         // A defect of ours in one callback must not stop the others; its claim runs out and it is tried again.
         this.#outage.met(error, `send callback ${callback.id}`);
         return 'refused';
       })
       .finally(() => {
-        this.#inHand.delete(sending);
+        this.#inHand.delete(callback.id);
         this.#bell.ring();
       });
-    this.#inHand.add(sending);
+    this.#inHand.set(callback.id, sending);
   }
 
   /** Whether the URL may be used; what stands in the way is said once for each URL. */
@@ -178,9 +183,9 @@ export class Dispatcher implements Service {
     this.#ending.abort();
     // What the turn in hand has claimed already is sent too: left lying it would wait until its claim runs out.
     await within(stopSendingMs, [this.#loop]);
-    await within(stopSendingMs, this.#inHand);
+    await within(stopSendingMs, this.#inHand.values());
     this.#breaking.abort();
-    await within(stopRecordingMs, this.#inHand);
+    await within(stopRecordingMs, this.#inHand.values());
     await this.#deps.sender.close();
   }
 }

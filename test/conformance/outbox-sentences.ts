@@ -103,6 +103,42 @@ export function outboxSentences(inWorld: InWorld): void {
   );
 
   it(
+    'a claim that is renewed lasts, also one that had run out before anybody took it; what its sender has in hand is not claimed',
+    inWorld(async (world) => {
+      const { outbox } = world.store;
+      const first = await claimed(world);
+      await world.expireClaims();
+      expect(await outbox.claimDue(10, claimMs, [first.id])).toEqual([]);
+      await outbox.renew(first, claimMs);
+      expect(await outbox.claimDue(10, claimMs)).toEqual([]);
+      await world.expireClaims();
+      expect(await outbox.claimDue(10, claimMs)).toEqual([{ ...first, attempts: 2 }]);
+    }),
+  );
+
+  it(
+    'a claim that is over is not renewed: another sender has it, it was refused, it was delivered',
+    inWorld(async (world) => {
+      const { outbox } = world.store;
+      const first = await claimed(world);
+      await world.expireClaims();
+      const [second] = await outbox.claimDue(10, claimMs);
+      await world.expireClaims();
+      await outbox.renew(first, claimMs);
+      const [third] = await outbox.claimDue(10, claimMs);
+      expect(third).toEqual({ ...second, attempts: 3 });
+      if (third === undefined) throw new Error('the third attempt was not claimed');
+      await outbox.refused(third, 0, 500, 'refused');
+      await outbox.renew(third, claimMs);
+      const [fourth] = await outbox.claimDue(10, claimMs);
+      expect(fourth).toEqual({ ...first, attempts: 4 });
+      await outbox.delivered(first.id, 200);
+      await outbox.renew({ ...first, attempts: 4 }, claimMs);
+      expect(await outbox.waiting()).toBe(0);
+    }),
+  );
+
+  it(
     'delivered is final: it is not claimed, refused or delivered again',
     inWorld(async (world) => {
       const { outbox } = world.store;

@@ -87,7 +87,7 @@ async function round(point: Point, number: number): Promise<boolean> {
   });
   if (!point.landed(gone, world.eligible.size)) return false;
 
-  // The long form waits until the dead process's claim runs out (35 s); that it does is also asked of every store.
+  // The long form waits until the dead process's claim runs out (10 s); that it does is also asked of every store.
   if (point.step === null && rounds === 1) await world.claimsRunOut();
   const again = await world.restart(instance);
   if (point.step !== null) {

@@ -15,8 +15,8 @@ const rows = 14_000;
 /** Landed kills for each point: 1 in CI; `node scripts/kill-rounds.mjs 20` makes 4. */
 const rounds = Number(process.env['MESSAGE_GC_KILL_ROUNDS_PER_POINT'] ?? '1');
 const mostTries = 6;
-/** A claim of a callback outlives its sender by half a minute; then the next process sends it. */
-const resumeMs = 90_000;
+/** A claim of a callback outlives its sender by ten seconds; then the next process sends it. */
+const resumeMs = 60_000;
 
 /** What the killed process left behind, seen when the server had rolled back what was open. */
 type Left = {
@@ -165,7 +165,7 @@ async function round(point: Point, number: number): Promise<boolean> {
   await world.oracle.expectInvariants();
   await world.oracle.expectNoOrphans();
 
-  // The long form waits until the dead process's claim runs out (35 s); that it does is also asked of every store.
+  // The long form waits until the dead process's claim runs out (10 s); that it does is also asked of every store.
   if (rounds === 1) {
     await world.client.query(
       'UPDATE message_gc.outbox SET claimed_until = clock_timestamp() WHERE claimed_until IS NOT NULL',

@@ -101,7 +101,7 @@ async function round(point: Point, number: number): Promise<boolean> {
   if (!point.landed(gone, world.eligible.size)) return false;
   await world.oracle.expectInvariants();
   await world.oracle.expectNoOrphans();
-  // That a dead process's claim runs out (35 s) is asked of every store, and of the long form of the other engine.
+  // That a dead process's claim runs out (10 s) is asked of every store, and of the long form of the other engine.
   await world.client.query(
     'UPDATE message_gc_outbox SET claimed_until = now(6) WHERE claimed_until IS NOT NULL',
   );

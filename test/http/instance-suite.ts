@@ -164,6 +164,23 @@ export function instanceSuite(
     await expectExact(world, again, world.eligible.size);
   });
 
+  test('a callback whose sender was killed is sent by the next process soon, under the same id', async () => {
+    const world = await makeWorld(small);
+    const instance = await world.start();
+    const { receiver } = world;
+    receiver.mode = 'hang';
+    const run = await instance.collect();
+    await until('an attempt that is not answered', 20_000, () => receiver.deliveries.at(-1)?.mode === 'hang');
+    await instance.kill('SIGKILL');
+    receiver.mode = 'ok';
+    const again = await world.restart(instance);
+    // The dead sender's claim lasts 10 s, and nobody looks less often than every 5 s.
+    const [delivery] = await receiver.waitForAccepted(1, 20_000);
+    expect(delivery?.headers['x-request-id']).toBe(run);
+    expect(receiver.byId.size, 'webhook-ids').toBe(1);
+    await expectExact(world, again, world.eligible.size);
+  });
+
   test('DELETE cancels the run: failed, with the true number and who did it', async () => {
     const world = await makeWorld(large);
     const instance = await world.start();

@@ -20,7 +20,7 @@ export type RunSeen = RunShape & {
 type Body = { readonly services: { readonly message: { readonly gc: { readonly runs: RunSeen[] } } } };
 
 const path = '/v1/services/message/gc';
-/** Two leases in a row, and a claim of a callback that outlives its sender by half a minute. */
+/** Two leases in a row, and a claim of a callback that outlives its sender by ten seconds. */
 const endMs = 150_000;
 
 /** Waits until every run has ended and every callback is delivered; answers the runs, each as GET shows it alone. */

@@ -132,6 +132,34 @@ test('a refused callback is not sent before its time', async () => {
   expect(hook.arrived).toHaveLength(1);
 });
 
+test('a claim is renewed while the receiver takes its time', async () => {
+  const answers: (() => void)[] = [];
+  const hook = await listening((response) => answers.push(() => response.writeHead(200).end()));
+  const w = world(hook.url);
+  w.outbox.add('c1');
+  await w.dispatcher.start();
+  await w.outbox.until('renewed', () => w.outbox.renewals === 1);
+  expect(answers, 'attempts').toHaveLength(1);
+  for (const answer of answers) answer();
+  await w.outbox.until('delivered', () => w.outbox.row('c1').state === 'delivered');
+});
+
+test('what is in hand is not sent a second time, though its claim has run out', async () => {
+  const answers: (() => void)[] = [];
+  const hook = await listening((response) => answers.push(() => response.writeHead(200).end()));
+  const w = world(hook.url);
+  w.outbox.add('c1');
+  await w.dispatcher.start();
+  await vi.waitFor(() => expect(answers).toHaveLength(1));
+  const { claims } = w.outbox;
+  pass(w, 60_000);
+  await w.outbox.until('looked again', () => w.outbox.claims > claims);
+  expect(w.outbox.row('c1').attempts).toBe(1);
+  for (const answer of answers) answer();
+  await w.outbox.until('delivered', () => w.outbox.row('c1').state === 'delivered');
+  expect(hook.arrived).toHaveLength(1);
+});
+
 test.each([201, 204])('a %i is a refusal', async (status) => {
   const hook = await listening((response) => response.writeHead(status).end());
   const w = world(hook.url);

@@ -19,6 +19,7 @@ export class MemoryOutbox implements Outbox {
   /** What `refused` was told, in order. */
   readonly delays: number[] = [];
   claims = 0;
+  renewals = 0;
   /** Calls of any kind, answered or not. */
   looks = 0;
   /** Thrown by every method while set. */
@@ -47,15 +48,26 @@ export class MemoryOutbox implements Outbox {
     return row;
   }
 
-  claimDue(limit: number, claimMs: number): Promise<readonly Callback[]> {
+  claimDue(limit: number, claimMs: number, inHand: readonly string[] = []): Promise<readonly Callback[]> {
     return this.#answer(() => {
       this.claims += 1;
-      const due = [...this.rows.values()].filter((row) => this.#isDue(row)).slice(0, limit);
+      const due = [...this.rows.values()]
+        .filter((row) => this.#isDue(row) && !inHand.includes(row.id))
+        .slice(0, limit);
       return due.map((row) => {
         row.attempts += 1;
         row.claimedUntil = this.nowMs + claimMs;
         return { ...row };
       });
+    });
+  }
+
+  renew(callback: Callback, claimMs: number): Promise<void> {
+    return this.#answer(() => {
+      const row = this.row(callback.id);
+      if (row.state !== 'waiting' || row.attempts !== callback.attempts || row.claimedUntil === 0) return;
+      this.renewals += 1;
+      row.claimedUntil = this.nowMs + claimMs;
     });
   }
 

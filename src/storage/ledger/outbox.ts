@@ -12,7 +12,19 @@ import { control, type Dialect, reading } from './dialect.js';
  */
 export function outboxOf(dialect: Dialect, server: () => string): Outbox {
   return {
-    claimDue: (limit, claimMs) => claimDue(dialect, server(), limit, claimMs),
+    claimDue: (limit, claimMs, inHand = []) => claimDue(dialect, server(), limit, claimMs, inHand),
+    async renew(callback, claimMs) {
+      await control(dialect, 'renew the claim of a callback', (trx) =>
+        trx
+          .updateTable('outbox')
+          .set({ claimed_until: dialect.nowPlus(claimMs) })
+          .where('id', '=', callback.id)
+          .where('state', '=', 'waiting')
+          .where('attempts', '=', callback.attempts)
+          .where('claimed_until', 'is not', null)
+          .execute(),
+      );
+    },
     async delivered(id, status) {
       // A 200 is a fact, whoever holds the claim.
       await control(dialect, 'record a delivered callback', (trx) =>
@@ -93,6 +105,7 @@ async function claimDue(
   server: string,
   limit: number,
   claimMs: number,
+  inHand: readonly string[],
 ): Promise<readonly Callback[]> {
   const due = await reading(dialect, 'look for due callbacks', (db) =>
     db
@@ -103,6 +116,7 @@ async function claimDue(
       .where('run.server', '=', server)
       .where('due_at', '<=', dialect.now())
       .where((eb) => eb.or([eb('claimed_until', 'is', null), eb('claimed_until', '<', dialect.now())]))
+      .$if(inHand.length > 0, (query) => query.where('outbox.id', 'not in', inHand))
       .orderBy('due_at')
       .limit(limit)
       .execute(),

@@ -13,9 +13,9 @@ export function createOutbox(tables: Tables, clock: Clock): Outbox {
     waitingRows().filter((row) => tables.runs.get(row.run)?.server === memoryServer);
   const readyAt = (row: OutboxRow): number => Math.max(row.dueAt, row.claimedUntil ?? 0);
   return {
-    async claimDue(limit, claimMs) {
+    async claimDue(limit, claimMs, inHand = []) {
       const due = sendableRows()
-        .filter((row) => readyAt(row) <= now())
+        .filter((row) => readyAt(row) <= now() && !inHand.includes(row.id))
         .sort((a, b) => a.dueAt - b.dueAt)
         .slice(0, limit);
       return due.map((row) => {
@@ -26,6 +26,11 @@ export function createOutbox(tables: Tables, clock: Clock): Outbox {
         const joined = joinedRequests(tables, run).slice(0, 20);
         return { id, run, body, attempts, joinedRequests: joined.map((request) => request.id) };
       });
+    },
+    async renew(callback, claimMs) {
+      const row = tables.outbox.get(callback.id);
+      if (row?.state !== 'waiting' || row.attempts !== callback.attempts || row.claimedUntil === null) return;
+      row.claimedUntil = now() + claimMs;
     },
     /** A 200 is a fact, whoever holds the claim. */
     async delivered(id, status) {

@@ -1,4 +1,5 @@
 /** What the API and the callbacks say of a collection, parsed at the door of the tests. */
+import { faultsOfCallback } from './api-document.js';
 import type { Instance } from './instance.js';
 import type { Delivery } from './receiver.js';
 import { until } from './wait.js';
@@ -11,6 +12,8 @@ export type GcOutcome = {
 };
 
 export function outcomeOf(delivery: Delivery): GcOutcome {
+  const faults = faultsOfCallback(delivery.body);
+  if (faults.length > 0) throw new Error(`The callback ${delivery.body}: ${faults.join('; ')}`);
   const body = JSON.parse(delivery.body) as { services: [{ message: { gc: GcOutcome } }] };
   return body.services[0].message.gc;
 }

@@ -3,7 +3,8 @@
  * log lines, its HTTP API and its exit code. Nothing of src/ is imported here.
  */
 import type { ChildProcess } from 'node:child_process';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import { faultsOfAnswer } from './api-document.js';
 import { type Environment, launch, signalGroup } from './processes.js';
 import { until, within } from './wait.js';
 
@@ -181,6 +182,8 @@ export class Instance {
           response.on('error', reject);
           response.on('end', () => {
             const text = Buffer.concat(parts).toString('utf8');
+            const faults = this.#faultsOf(method, path, response, text);
+            if (faults.length > 0) reject(new Error(faults.join('\n')));
             resolve({
               status: response.statusCode ?? 0,
               headers: response.headers,
@@ -194,6 +197,13 @@ export class Instance {
       outgoing.end(payload);
     });
     return within(`an answer to ${method} ${path}`, 20_000, call);
+  }
+
+  /** The control port of a Coreapp is no API of clients, and has no document. */
+  #faultsOf(method: string, path: string, response: IncomingMessage, text: string): readonly string[] {
+    if (this.#role === 'coreapp') return [];
+    const { statusCode: status = 0, headers } = response;
+    return faultsOfAnswer(method, path, { status, contentType: headers['content-type'] ?? '', text });
   }
 
   /** Sets the webhook URL, with a back-off short enough for a test. */

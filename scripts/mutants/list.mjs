@@ -159,7 +159,7 @@ export const mutants = [
     name: 'idle time-out left out',
     changes: [
       {
-        file: 'src/storage/postgres/session.ts',
+        file: 'src/storage/postgres/start-up-options.ts',
         from: '`idle_in_transaction_session_timeout=${idleInTransactionMs}`',
         to: '`idle_in_transaction_session_timeout=${0 * idleInTransactionMs}`',
       },
@@ -247,7 +247,11 @@ export const mutants = [
   {
     name: '(c) row level security is a filter',
     changes: [
-      { file: 'src/storage/postgres/session.ts', from: "'row_security=off'", to: "'row_security=on'" },
+      {
+        file: 'src/storage/postgres/start-up-options.ts',
+        from: "value: 'off', holds: (found: string) => found === 'off'",
+        to: "value: 'on', holds: (found: string) => found === 'on'",
+      },
     ],
     test: letters,
     tests: '\\(c\\) a policy that hides rows',

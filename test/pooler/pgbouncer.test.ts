@@ -79,6 +79,9 @@ describe.skipIf(missing !== null)('behind PgBouncer in transaction mode', () => 
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('TimeZone is Europe/Berlin in place of UTC');
     expect(refused.stderr).toContain('row_security is on in place of off');
+    const examined = await runCommand(['doctor'], { DATABASE_URL: pooler.url });
+    expect(examined.code).toBe(2);
+    expect(examined.stderr).toContain('TimeZone is Europe/Berlin in place of UTC');
     await oracle.expectGone({ before, gone: new Set() });
 
     // As an administrator does who takes the words as they stand.

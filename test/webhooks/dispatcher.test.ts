@@ -132,12 +132,18 @@ test('a refused callback is not sent before its time', async () => {
   expect(hook.arrived).toHaveLength(1);
 });
 
-test('a claim is renewed while the receiver takes its time', async () => {
+/** A callback on its way to a receiver that answers when the test says so. */
+async function slowlyReceived() {
   const answers: (() => void)[] = [];
   const hook = await listening((response) => answers.push(() => response.writeHead(200).end()));
   const w = world(hook.url);
   w.outbox.add('c1');
   await w.dispatcher.start();
+  return { w, hook, answers };
+}
+
+test('a claim is renewed while the receiver takes its time', async () => {
+  const { w, answers } = await slowlyReceived();
   await w.outbox.until('renewed', () => w.outbox.renewals === 1);
   expect(answers, 'attempts').toHaveLength(1);
   for (const answer of answers) answer();
@@ -145,11 +151,7 @@ test('a claim is renewed while the receiver takes its time', async () => {
 });
 
 test('what is in hand is not sent a second time, though its claim has run out', async () => {
-  const answers: (() => void)[] = [];
-  const hook = await listening((response) => answers.push(() => response.writeHead(200).end()));
-  const w = world(hook.url);
-  w.outbox.add('c1');
-  await w.dispatcher.start();
+  const { w, hook, answers } = await slowlyReceived();
   await vi.waitFor(() => expect(answers).toHaveLength(1));
   const { claims } = w.outbox;
   pass(w, 60_000);

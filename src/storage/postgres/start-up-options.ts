@@ -33,8 +33,8 @@ export const startUpOptions = [
 
 /**
  * Whether they arrived: PgBouncer refuses options (see `optionsRefused`), and drops them without a word where
- * `ignore_startup_parameters` names them. Then the user itself must have them, which no pooler
- * can take away. (It tells new clients what it learned from its first session, hence the restart.)
+ * `ignore_startup_parameters` names them. Then the user itself must have them, which no pooler can take
+ * away. (It tells new clients what it learned from its first session, hence the restart.)
  *
  * @throws Refusal that says which are others, and how to give them to the user
  */

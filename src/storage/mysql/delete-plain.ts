@@ -1,3 +1,4 @@
+import { looksElsewhere } from '../../core/looks-elsewhere.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { withoutAlias } from './alias.js';
 import type { WalkRange } from './batch-range.js';
@@ -81,7 +82,12 @@ async function deleteChecked(session: Session, work: Work, range: WalkRange): Pr
   return { deleted, dependents, skipped: 0 };
 }
 
-/** Locks the eligible messages of a range and gives their keys. */
+/**
+ * Locks the eligible messages of a range and gives their keys. Where a condition asks another table, its answer is as old
+ * as this statement, while the row is reached later: then it is asked again of what is locked, as whoever refers to it must
+ * wait for us now. What an application had written meanwhile, to hold a message, was deleted with it. (In a DELETE the same
+ * question reads, and locks, what is committed by then: seen on MariaDB 10.11.)
+ */
 export async function lockKeys(
   session: Session,
   work: Work,
@@ -96,7 +102,21 @@ export async function lockKeys(
        WHERE ${eligibleIn(work, range)} FOR UPDATE ${how}`,
     ),
   );
-  return new Keys(neededColumns(policy.mapping), rows);
+  const keys = new Keys(neededColumns(policy.mapping), rows);
+  return looksElsewhere(policy.mapping, 'mysql') ? stillChosen(session, work, keys) : keys;
+}
+
+async function stillChosen(session: Session, work: Work, keys: Keys): Promise<Keys> {
+  const { policy, plan } = work;
+  const chosen: KeyRow[] = [];
+  for (const some of keys.slices()) {
+    const table = keyedTable(policy.mapping, plan);
+    const rows = rowsWithKeys(session, some, keyPairs(policy.mapping, plan), table);
+    if (rows === null) continue;
+    const statement = `SELECT ${neededSql(policy.mapping, plan, 'm.')} FROM ${rows.from} WHERE ${rows.where} AND ${eligibleNow(work)}`;
+    chosen.push(...(await session.rows<KeyRow>(marked(work, statement))));
+  }
+  return keys.only(chosen);
 }
 
 /** Deletes the rows that this transaction has locked. */

@@ -1,4 +1,7 @@
 import type { PoolClient } from 'pg';
+import { StoreError } from '../../core/errors.js';
+import { looksElsewhere } from '../../core/looks-elsewhere.js';
+import type { Mapping } from '../../core/mapping.js';
 import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import { PlanChanged } from '../sweep/plan-changed.js';
@@ -32,12 +35,27 @@ export async function deleteLocked(
     plan.foreignKeys === 'checked' && plan.guards['rules'] !== 'yes'
       ? await together(client, request, locked, keys, held)
       : await oneByOne(client, budget, request, locked, keys, held);
+  if (gone.deleted !== keys.count && asksOthers(request.policy.mapping, held)) {
+    // Dependents of a message that stays may be gone in this transaction: all of it is done again.
+    throw new StoreError(
+      'conflict',
+      '',
+      'delete a range of messages',
+      `${keys.count} messages were locked, but ${gone.deleted} could be deleted: what the conditions ask of other tables has changed meanwhile, or a trigger or rule stands in the way`,
+      undefined,
+    );
+  }
   if (gone.deleted !== keys.count) {
     throw new PlanChanged(
       `${keys.count} messages were locked, but ${gone.deleted} could be deleted: a trigger or rule stands in the way`,
     );
   }
   return gone;
+}
+
+/** Whether what may go hangs on other tables than the messages: those that the conditions name, or the hold list. */
+export function asksOthers(mapping: Mapping, held: Held): boolean {
+  return held.key || held.contact || looksElsewhere(mapping, 'postgresql');
 }
 
 /**
@@ -93,7 +111,12 @@ async function oneByOne(
   return { deleted: done.rowCount ?? 0, dependents: countParts(places, counts) };
 }
 
-function targetSql({ policy, plan }: BatchRequest, keys: Keys, held: Held, parameters: Parameters): string {
+export function targetSql(
+  { policy, plan }: BatchRequest,
+  keys: Keys,
+  held: Held,
+  parameters: Parameters,
+): string {
   const { mapping } = policy;
   const match = keys.matchSql('m', mapping.key, parameters);
   return `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${match} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;

@@ -11,8 +11,8 @@ import {
   neededColumns,
 } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
-import { deleteLocked } from './delete-locked.js';
-import { answerSql, type AnswerRow } from './keys.js';
+import { asksOthers, deleteLocked, targetSql } from './delete-locked.js';
+import { answerSql, type AnswerRow, type Keys } from './keys.js';
 import { collectableInRangeSql, type Held } from './held.js';
 import { comment, quotedTable } from './names.js';
 import { nappedMs, napSql } from './naps.js';
@@ -32,6 +32,7 @@ export async function deletePlain(
   const { plan, naps } = request;
   if (plan.foreignKeys === 'checked') return deleteChecked(client, budget, request, range, held);
   const { mapping } = request.policy;
+  if (asksOthers(mapping, held)) return lockThenDelete(client, budget, request, range, held);
   const parameters = new Parameters();
   const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
   const mark = comment(request.run.id, request.span.no);
@@ -58,6 +59,52 @@ export async function deletePlain(
 }
 
 /**
+ * Where a condition asks another table, its answer is as old as the statement's snapshot, while the row is reached later: what
+ * an application has written meanwhile, to hold a message or with one, would be deleted with it. So the messages are locked
+ * first, which makes whoever refers to them wait, and then the condition is asked again, in the statement that deletes them.
+ */
+async function lockThenDelete(
+  client: PoolClient,
+  budget: LockBudget,
+  request: BatchRequest,
+  range: WalkRange,
+  held: Held,
+): Promise<Deleted> {
+  const { plan, naps, run, span } = request;
+  const locked = await lockRange(client, request, range, held);
+  if (locked.count === 0) return { deleted: 0, dependents: {}, skipped: 0 };
+  await budget.limit();
+  const columns = neededColumns(request.policy.mapping);
+  const parameters = new Parameters();
+  const target = `${targetSql(request, locked, held, parameters)}${napSql(naps)}`;
+  const begunAt = performance.now();
+  const { rows } = await client.query<AnswerRow>(
+    `${comment(run.id, span.no)} WITH gone AS (${target} RETURNING ${listSql('m', columns)}) SELECT ${answerSql(columns)} FROM gone`,
+    parameters.values,
+  );
+  const keys = messageKeys(plan, rows[0]);
+  const napped = nappedMs(naps, keys.count, performance.now() - begunAt);
+  const dependents =
+    plan.foreignKeys === 'messages_first' ? await deleteDependents(client, budget, request, keys) : {};
+  return { deleted: keys.count, dependents, skipped: 0, nappedMs: napped };
+}
+
+async function lockRange(
+  client: PoolClient,
+  { policy, plan, run, span }: BatchRequest,
+  range: WalkRange,
+  held: Held,
+): Promise<Keys> {
+  const parameters = new Parameters();
+  const where = `${rangeSql(policy.mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
+  const { rows } = await client.query<AnswerRow>(
+    `${comment(run.id, span.no)} ${lockedKeysSql(policy.mapping, where, 'FOR UPDATE')}`,
+    parameters.values,
+  );
+  return messageKeys(plan, rows[0]);
+}
+
+/**
  * With the server's checks on: lock the victims, which makes every new reference wait; then, in a statement that sees
  * what was committed before, clear their dependents and delete exactly these rows. The dependents of a row that is
  * not locked are never touched: a reference committed in between would be cascaded away, uncounted.
@@ -69,15 +116,7 @@ async function deleteChecked(
   range: WalkRange,
   held: Held,
 ): Promise<Deleted> {
-  const { mapping } = request.policy;
-  const { plan } = request;
-  const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
-  const { rows } = await client.query<AnswerRow>(
-    `${comment(request.run.id, request.span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE')}`,
-    parameters.values,
-  );
-  const keys = messageKeys(plan, rows[0]);
+  const keys = await lockRange(client, request, range, held);
   if (keys.count === 0) return { deleted: 0, dependents: {}, skipped: 0 };
   const locked = await lockLevels(client, budget, request, keys);
   const gone = await deleteLocked(client, budget, request, locked, held);

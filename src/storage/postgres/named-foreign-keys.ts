@@ -13,7 +13,7 @@ export type ForeignKey = {
   readonly onDelete: string;
   readonly columns: readonly string[];
   readonly referenced: readonly string[];
-  /** Whether one of its columns can be NULL, so that the reference can be cleared. */
+  /** Whether the reference can be cleared: by one column that can be NULL, with MATCH FULL by all of them. */
   readonly nullable: boolean;
 };
 
@@ -29,7 +29,7 @@ export async function foreignKeysInto(
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS columns,
        (SELECT json_agg(a.attname ORDER BY k.ord) FROM unnest(c.confkey) WITH ORDINALITY k(num, ord)
           JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num) AS referenced,
-       (SELECT bool_or(NOT a.attnotnull) FROM unnest(c.conkey) k(num)
+       (SELECT CASE c.confmatchtype WHEN 'f' THEN bool_and(NOT a.attnotnull) ELSE bool_or(NOT a.attnotnull) END FROM unnest(c.conkey) k(num)
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num) AS nullable
      FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = ANY($1::oid[])
        AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = c.conparentid AND p.confrelid = ANY($1::oid[]))

@@ -62,8 +62,11 @@ function isAtLeast(number: Capabilities['number'], least: Capabilities['number']
 const longestStatementSeconds = 2;
 
 /**
- * A session of ours, whatever the server's defaults. `in_predicate_conversion_threshold`: a list of a thousand keys
- * would be turned into a join over a table of them, which DELETE cannot use an index for.
+ * A session of ours, whatever the server's defaults and its `init_connect` say. A character set other than the one that the
+ * driver writes in turns a text of the mapping or of the hold list into another, and `sql_select_limit` cuts what we read:
+ * messages were deleted that a hold named, and a run ended before everything was looked at.
+ * `in_predicate_conversion_threshold`: a list of a thousand keys would be turned into a join over a table of them, which
+ * DELETE cannot use an index for.
  */
 export function sessionSettings(
   can: Capabilities,
@@ -77,6 +80,13 @@ export function sessionSettings(
     'autocommit = 1',
     'foreign_key_checks = 1',
     'sql_safe_updates = 0',
+    // Not DEFAULT, which is the server's.
+    'sql_select_limit = 18446744073709551615',
+    'sql_big_selects = 1',
+    // Otherwise `id IS NULL` may mean the row that was inserted last.
+    'sql_auto_is_null = 0',
+    // Otherwise each COMMIT begins another transaction.
+    'completion_type = 0',
     'group_concat_max_len = 1048576',
     // A range written out for two columns would be read as a union of two, out of order.
     `optimizer_switch = 'index_merge=off'`,
@@ -104,6 +114,7 @@ export function sessionSettings(
           ...(isAtLeast(can.number, [8, 0, 32]) ? [`explain_format = 'TRADITIONAL'`] : []),
         ];
   return [
+    'SET NAMES utf8mb4 COLLATE utf8mb4_general_ci',
     'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
     `SET SESSION ${[...common, ...own].join(', ')}`,
   ];

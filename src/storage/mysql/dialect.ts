@@ -56,8 +56,7 @@ function poolForBuilder(pool: Pool): MysqlPool {
               { sql: text, values: parameters, timeout: answerLimitMs },
               (error, answer) => {
                 const isEnd = text === 'commit' || text === 'rollback';
-                if (error !== null && (isEnd || kindOf(error).kind === 'unreachable'))
-                  session.isBroken = true;
+                if (error !== null && (isEnd || kindOf(error).kind === 'unreachable')) session.abandon();
                 done(error, answer as never);
               },
             );

@@ -25,7 +25,9 @@ export class Session {
 
   /** The rows of a SELECT, or of a DELETE … RETURNING. */
   async rows<Row extends object>(sql: string): Promise<readonly Row[]> {
-    return (await this.#ask(sql)) as readonly Row[];
+    const answer = await this.#ask(sql);
+    // A DELETE … RETURNING that can meet no row is answered as if it had no RETURNING.
+    return Array.isArray(answer) ? (answer as readonly Row[]) : [];
   }
 
   /** How many rows a statement met (for an UPDATE: matched, changed or not). */
@@ -43,6 +45,15 @@ export class Session {
     return statements.length === 1 ? [answer] : (answer as readonly unknown[]);
   }
 
+  /**
+   * Nobody may have it any more. The driver would send nothing after a question that was never answered, so that the ROLLBACK
+   * would wait for as long as the kernel believes in the connection.
+   */
+  abandon(): void {
+    this.isBroken = true;
+    this.connection.destroy();
+  }
+
   /** Questions sent so far. */
   get roundTrips(): number {
     return this.#roundTrips;
@@ -54,7 +65,7 @@ export class Session {
       this.connection.query({ sql, timeout: answerLimitMs }, (error, answer) => {
         if (error === null) resolve(answer);
         else {
-          if (kindOf(error).kind === 'unreachable') this.isBroken = true;
+          if (kindOf(error).kind === 'unreachable') this.abandon();
           reject(error);
         }
       });

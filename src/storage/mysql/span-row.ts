@@ -33,17 +33,18 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
       `UPDATE ${own('run')} SET spans = spans + 1, version = version + 1 WHERE id = ${textSql(run.id)} AND state = 'running'`,
     );
   }
-  // FOR UPDATE locks the row of the outer table alone.
+  // Locked, and so read as they are now, are the rows of the outer tables alone: a subquery may be read before the wait for
+  // their locks, while a COMMIT whose answer was lost is still under way.
   const rows = await session.rows<SpanRow>(
     `SELECT s.cursor_key AS \`cursor\`, s.low_key AS low, s.high_key AS high, s.deleted, s.batches,
        (SELECT CONCAT_WS(',', r.spans, r.paused, r.max_rate) FROM ${own('run')} r
          WHERE r.id = ${textSql(run.id)} AND r.state = 'running') AS run,
-       (SELECT t.dependents FROM ${own('tally')} t WHERE ${tallyIs(request)}) AS dependents,
-       EXISTS (SELECT 1 FROM ${own('hold')}) AS held, CONNECTION_ID() AS connection
-     FROM ${own('span')} s WHERE ${spanIs(request)} FOR UPDATE`,
+       t.dependents, EXISTS (SELECT 1 FROM ${own('hold')}) AS held, CONNECTION_ID() AS connection
+     FROM ${own('span')} s STRAIGHT_JOIN ${own('tally')} t ON ${tallyIs(request, 't.')}
+     WHERE ${spanIs(request, 's.')} FOR UPDATE`,
   );
   const found = rows[0];
-  if (found === undefined || found.run === null || found.dependents === null) return null;
+  if (found === undefined || found.run === null) return null;
   // Without a rate there is no third.
   const [spans = 0, paused = 0, maxRate = null] = found.run.split(',').map(Number);
   return {
@@ -64,17 +65,17 @@ export async function enterSpan(session: Session, request: BatchRequest): Promis
 
 type SpanRow = Pick<Seen, 'cursor' | 'low' | 'high' | 'deleted' | 'batches'> & {
   readonly run: string | null;
-  readonly dependents: string | null;
+  readonly dependents: string;
   readonly held: number;
   readonly connection: number;
 };
 
-function tallyIs({ run, span, node }: BatchRequest): string {
-  return `run = ${textSql(run.id)} AND span = ${span.no} AND node = ${textSql(node.name)}`;
+function tallyIs({ run, span, node }: BatchRequest, of: 't.' | '' = ''): string {
+  return `${of}run = ${textSql(run.id)} AND ${of}span = ${span.no} AND ${of}node = ${textSql(node.name)}`;
 }
 
-function spanIs({ run, span }: BatchRequest): string {
-  return `run = ${textSql(run.id)} AND no = ${span.no} AND fence = ${span.fence} AND state = 'leased'`;
+function spanIs({ run, span }: BatchRequest, of: 's.' | '' = ''): string {
+  return `${of}run = ${textSql(run.id)} AND ${of}no = ${span.no} AND ${of}fence = ${span.fence} AND ${of}state = 'leased'`;
 }
 
 /** The range with the skipped rows becomes a span of its own, in the transaction that moves the cursor past them. */

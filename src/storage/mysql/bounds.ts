@@ -78,7 +78,7 @@ async function probedPivot(
 }
 
 /** Columns of the message as text: `k0`, `k1`, … */
-export function columnsAsText(columns: readonly string[], plan: Plan): string {
+function columnsAsText(columns: readonly string[], plan: Plan): string {
   const types = columnTypes(plan);
   return columns
     .map((column, place) => `${asText(`m.${quoted(column)}`, types[column] ?? 'varchar')} AS k${place}`)

@@ -1,7 +1,7 @@
 import type { DependentCounts } from '../../core/run.js';
 import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
-import { columnsAsText, keyedTable, walkedTable } from './bounds.js';
+import { keyedTable, walkedTable } from './bounds.js';
 import { deleteLocked, lockKeys } from './delete-plain.js';
 import { touches } from './dependent-facts.js';
 import {
@@ -13,8 +13,8 @@ import {
   plannedDependents,
 } from './dependents.js';
 import { rowsWithKeys } from './key-rows.js';
-import type { Keys } from './keys.js';
-import { keyColumns } from './range.js';
+import { columnsSql, type KeyRow, type Keys } from './keys.js';
+import { columnTypes, keyColumns } from './range.js';
 import type { Session } from './session.js';
 import { eligibleIn, keyPairs, marked, type Work } from './work.js';
 
@@ -53,10 +53,10 @@ async function withoutBusyDependents(session: Session, work: Work, locked: Keys)
     const held = new Map<string, number>();
     const there = new Map<string, number>();
     for (const some of keys.slices()) {
-      // Counted by the message's own key: one row, so its text is the same in both answers.
+      // Counted by the message's own key, read as it was when it was locked: its text is the same in all three answers.
       const rows = rowsWithKeys(session, some, keyPairs(mapping, work.plan), keyedTable(mapping, work.plan));
       if (rows === null) continue;
-      const select = `SELECT ${columnsAsText(mapping.key, work.plan)}, count(*) AS n
+      const select = `SELECT ${columnsSql(mapping.key, columnTypes(work.plan), 'm.')}, count(*) AS n
         FROM ${rows.from} ${joins.join(' ')} WHERE ${rows.where} GROUP BY ${keyColumns(mapping).join(', ')}`;
       const lock = `${select} FOR UPDATE SKIP LOCKED`;
       count(held, await session.rows<Counted>(marked(work, lock)), work);
@@ -64,7 +64,7 @@ async function withoutBusyDependents(session: Session, work: Work, locked: Keys)
     }
     keys = keys.only(
       keys.rows.filter((row) => {
-        const key = textOfKey(row, 'c', mapping.key.length);
+        const key = textOfKey(row, mapping.key.length);
         return (there.get(key) ?? 0) === (held.get(key) ?? 0);
       }),
     );
@@ -82,16 +82,12 @@ function chains(level: readonly Planned[]): readonly (readonly Planned[])[] {
 type Counted = Readonly<Record<string, string | number>>;
 
 function count(into: Map<string, number>, rows: readonly Counted[], { policy }: Work): void {
-  for (const row of rows) into.set(textOfKey(row, 'k', policy.mapping.key.length), Number(row['n']));
+  for (const row of rows) into.set(textOfKey(row, policy.mapping.key.length), Number(row['n']));
 }
 
 /** The key's columns come first among the needed ones. */
-function textOfKey(
-  row: Readonly<Record<string, string | number | null>>,
-  letter: 'c' | 'k',
-  columns: number,
-): string {
-  return JSON.stringify(Array.from({ length: columns }, (_, place) => String(row[`${letter}${place}`])));
+function textOfKey(row: KeyRow, columns: number): string {
+  return JSON.stringify(Array.from({ length: columns }, (_, place) => String(row[`c${place}`])));
 }
 
 /** Eligible rows of the range that are still there: those that others held. Plain read, waits for nobody. */

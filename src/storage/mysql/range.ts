@@ -54,6 +54,8 @@ export function canBeBound(type: string): boolean {
 /** A column as text that `literal` turns back into the same value. */
 export function asText(column: string, type: string): string {
   if (binaries.has(type)) return `HEX(${column})`;
+  // As a number: a ZEROFILL column is otherwise written with its zeros here and without them where it is added to.
+  if (integers.has(type)) return `CAST(${column} + 0 AS CHAR)`;
   return texts.has(type) ? column : `CAST(${column} AS CHAR)`;
 }
 

@@ -48,8 +48,7 @@ export function workLeft(run: {
   const { etaSeconds, messagesDeleted, share, usualSpeed } = run;
   if (etaSeconds !== null) return etaSeconds;
   if (share === null || usualSpeed === null || !(usualSpeed > 0)) return null;
-  if (share >= 1) return 0;
-  // Of the first hundredth nobody can tell how the rest will be.
-  if (share < 0.01 || messagesDeleted === 0) return null;
+  // Of the first hundredth nobody can tell how the rest will be, nor of what is left when all was walked once.
+  if (share < 0.01 || share >= 1 || messagesDeleted === 0) return null;
   return (messagesDeleted * (1 - share)) / share / usualSpeed;
 }

@@ -15,7 +15,7 @@ export interface Progress {
   /** The greatest share told so far. */
   readonly share: number | null;
   readonly rowsPerSecond: number;
-  /** Null while unknown: no plan, or no progress within the window. */
+  /** Null while unknown: no plan, no progress within the window, or all is walked, and what is left nobody can say. */
   readonly etaSeconds: number | null;
 }
 
@@ -66,8 +66,7 @@ export function createProgress(clock: Clock): Progress {
       return speeds.reduce((sum, sample) => sum + sample.messages, 0) / seconds;
     },
     get etaSeconds() {
-      if (greatest === null) return null;
-      if (greatest >= 1) return 0;
+      if (greatest === null || greatest >= 1) return null;
       const now = clock.monotonicMs();
       dropBefore(shares, now - shareWindowMs);
       const oldest = shares[0];

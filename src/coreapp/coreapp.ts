@@ -57,7 +57,7 @@ export class Coreapp implements Service {
         },
         ended: (runId, outcome) => {
           // Nothing more is said of a run that is over.
-          if (this.#hand?.id === runId) this.#hand = null;
+          if (this.#hand?.id === runId) this.#letGo(this.#hand);
           deps.watch.ended(runId, outcome);
         },
       },
@@ -87,9 +87,7 @@ export class Coreapp implements Service {
     await this.#deps.store.ledger.register(this.#deps.node, this.#policyHash);
     await this.#countNodes();
     const { signal } = this.#stopping;
-    const drop = (hand: RunInHand): void => {
-      if (this.#hand === hand) this.#hand = null;
-    };
+    const drop = (hand: RunInHand): void => this.#letGo(hand);
     this.#loops.push(
       this.#heartbeats(),
       this.#vitalSigns.keepWatch(() => this.#hand, drop, signal),
@@ -134,9 +132,15 @@ export class Coreapp implements Service {
     );
   }
 
-  /** T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation. */
+  /**
+   * T3: starts a run or joins the one that is on. Planning and work follow on their own. Asks for no confirmation.
+   * Throws a Refusal while a run goes on by another policy.
+   */
   async startRun(request: Asked): Promise<StartAnswer> {
-    return (await this.#join(request)) ?? this.#start(request);
+    const joined = await this.#join(request);
+    if (joined !== null) return joined;
+    await this.#overrule();
+    return this.#start(request);
   }
 
   /** Null: there is no run that the request could join without anything new beginning. */
@@ -190,6 +194,7 @@ export class Coreapp implements Service {
 
   #handOf(run: Run): RunInHand {
     if (this.#hand?.id === run.id) return this.#hand;
+    if (this.#hand !== null) this.#letGo(this.#hand);
     const { engine, clock, pace, choices } = this.#deps;
     this.#hand = new RunInHand(run, {
       clock,
@@ -199,6 +204,11 @@ export class Coreapp implements Service {
       napMs: engine.napMs,
     });
     return this.#hand;
+  }
+
+  #letGo(hand: RunInHand): void {
+    hand.isOver = true;
+    if (this.#hand === hand) this.#hand = null;
   }
 
   async #work(worker: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { policyHash } from '../core/policy.js';
 import type { Finding } from '../core/ports.js';
-import type { Run } from '../core/run.js';
+import type { Plan, Run } from '../core/run.js';
 import type { CoreappDeps } from './deps.js';
 import { completeRun, failRun } from './finish-run.js';
 
@@ -65,6 +65,13 @@ function obstacleWords({ found, todo }: Finding): string {
   return todo === null ? found : `${found} ${todo}`;
 }
 
+/** What has moved since is counted from where the walk began, or not at all, so that a look must follow. */
+function sinceBefore(before: Plan, { guards }: Plan): Plan['guards'] {
+  const { moves: _, ...rest } = guards;
+  const { moves } = before.guards;
+  return moves === undefined ? rest : { ...rest, moves };
+}
+
 /**
  * A guard of the plan did not hold (a foreign key or trigger was added, the table was rewritten). Planned anew with
  * the same horizon; the walk begins again only where the places that it walked are not the same any more.
@@ -77,6 +84,6 @@ export async function replanRun(deps: CoreappDeps, run: Run, words: string): Pro
   deps.log.warn({ run: run.id, restarts_walk: isRewritten }, `the plan no longer holds: ${words}`);
   const next = isRewritten
     ? { ...plan, horizon: before.horizon }
-    : { ...before, foreignKeys: plan.foreignKeys, guards: plan.guards, why: plan.why };
+    : { ...before, foreignKeys: plan.foreignKeys, guards: sinceBefore(before, plan), why: plan.why };
   await deps.store.ledger.replan(run.id, next, isRewritten);
 }

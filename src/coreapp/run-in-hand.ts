@@ -40,7 +40,10 @@ export class RunInHand {
   #reason: Reason;
   /** Reasons that were there before, and until when. */
   readonly #left = new Map<string, { readonly since: string; readonly at: number }>();
-  #lastProgressMs: number;
+  /** Since when nothing but locked rows is left, and how many messages had gone by then; null: there is more to do. */
+  lockedOut: { readonly atMs: number; readonly deleted: number } | null = null;
+  /** Nothing more is to be done for it: it has ended, or this process has let it go. */
+  isOver = false;
   #maxRate: number | null = null;
   #nodes = 1;
   #units = 0;
@@ -55,7 +58,6 @@ export class RunInHand {
     this.rate = createRateLimit(clock, run.maxRate);
     this.#maxRate = run.maxRate;
     this.pressure = createPressure(clock, this.#pace.name, choices);
-    this.#lastProgressMs = clock.monotonicMs();
     this.#reason = this.#make('starting', null, null, null);
   }
 
@@ -127,16 +129,12 @@ export class RunInHand {
   removed(messages: number): void {
     if (messages === 0) return;
     this.progress.deleted(messages);
-    this.#lastProgressMs = this.#deps.clock.monotonicMs();
-  }
-
-  get idleMs(): number {
-    return this.#deps.clock.monotonicMs() - this.#lastProgressMs;
+    this.lockedOut = null;
   }
 
   /** Nothing was tried, so nothing is known of locked rows: the time does not count against them. */
   heldBack(closed: Closed): void {
-    this.#lastProgressMs = this.#deps.clock.monotonicMs();
+    this.lockedOut = null;
     // The speed of a stand-still is not the one that the run goes on with.
     this.progress.paceChanged();
     this.because(closed.code, closed.signal, closed.value, closed.limit);
@@ -152,6 +150,8 @@ export class RunInHand {
     value: Reason['value'] = null,
     limit: Reason['limit'] = null,
   ): void {
+    // Nothing was tried meanwhile, or something else was to do.
+    if (code === 'database_unreachable' || code === 'looking') this.lockedOut = null;
     const now = this.#deps.clock.monotonicMs();
     const { code: before, signal: signalBefore, since } = this.#reason;
     this.#left.set(keyOf(before, signalBefore), { since, at: now });
@@ -164,14 +164,14 @@ export class RunInHand {
     return {
       rowsPerSecond: this.progress.rowsPerSecond,
       // While it stands still nobody can say when it goes on.
-      etaSeconds: this.#isHeldBack ? null : this.progress.etaSeconds,
+      etaSeconds: this.isHeldBack ? null : this.progress.etaSeconds,
       reason: this.#reason,
     };
   }
 
   /** The share of its time that a worker spends in batches: the profile's, and of that what the signals leave. */
   get duty(): number {
-    return this.#isHeldBack ? 0 : this.allowedDuty;
+    return this.isHeldBack ? 0 : this.allowedDuty;
   }
 
   /** The same, whatever was last told: after a stand-still the reason is still that one until a batch has ended. */
@@ -179,7 +179,8 @@ export class RunInHand {
     return this.#pace.duty * this.pressure.now.duty;
   }
 
-  get #isHeldBack(): boolean {
+  /** By what was last told: nothing moves until something else happens. */
+  get isHeldBack(): boolean {
     return reasonKind(this.#reason.code) === 'held_back';
   }
 

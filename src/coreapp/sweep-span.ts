@@ -39,7 +39,8 @@ export async function sweepSpan(work: SpanWork): Promise<void> {
   let skipLocked = false;
   let failures = 0;
   for (;;) {
-    if (signal.aborted || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
+    // Over: whoever waits here for tokens must not keep the next run waiting.
+    if (signal.aborted || hand.isOver || work.rowsLeft() <= 0) return ledger.release(span, 0, false);
     const wanted = Math.min(size.current, unitsWithin(work));
     // Given back, so that a lease is not held by somebody who does nothing.
     if ((await standStill(work)) === 'held back') return ledger.release(span, 0, false);

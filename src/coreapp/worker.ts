@@ -1,21 +1,19 @@
 import { StoreError } from '../core/errors.js';
 import { chunkOf } from '../core/chunk.js';
-import type { Run, Span } from '../core/run.js';
+import type { Run } from '../core/run.js';
 import { jittered } from '../kit/backoff.js';
 import { sleep } from '../kit/sleep.js';
 import type { CoreappDeps } from './deps.js';
-import { completeRun, failRun, failureWords } from './finish-run.js';
+import { completeRun, failRun } from './finish-run.js';
 import { whyHeldBack } from './held-back.js';
+import { look } from './look.js';
 import { planRun, standingOf } from './plan-run.js';
 import type { RunInHand } from './run-in-hand.js';
 import { sweepSpan } from './sweep-span.js';
+import { afterTrouble } from './trouble.js';
 
-/** How long a run waits for rows that other sessions keep locked, without one message going, before it fails. */
+/** How long a run waits when nothing but rows that other sessions keep locked is left, without one of them going. */
 const lockPatienceMs = 600_000;
-/** Blocks or keys that one slice of the look reads; about 0.2 s. */
-const lookUnits = 10_000;
-/** Rounds after which a run gives up on rows that others keep changing. */
-const mostIdleRounds = 6;
 
 /** What a worker shares with the service that owns it. */
 export type Workplace = {
@@ -47,7 +45,7 @@ export async function workOnce(place: Workplace, worker: number): Promise<'idle'
     await workOn(place, run, hand, worker);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    await afterTrouble(place, run, hand, error);
+    await afterTrouble({ deps, run, hand, signal: place.signal }, error);
   }
   return 'worked';
 }
@@ -95,13 +93,16 @@ async function workOn(place: Workplace, run: Run, hand: RunInHand, worker: numbe
       return;
     case 'wait':
       if (taken.onlyParked) await waitForLockers(place, run, hand);
+      // Others have all of it in hand; what held this node back until now does so no longer.
+      else if (hand.isHeldBack) hand.because('working');
       await sleep(jittered(taken.ms), signal);
       return;
     case 'nothing_left':
       await completeRun(deps, run);
       return;
     case 'span':
-      if (taken.span.kind === 'look') return look(place, run, hand, taken.span);
+      if (taken.span.kind === 'look')
+        return look({ deps, run, hand, span: taken.span, leaseMs: place.leaseMs(), signal });
       hand.because('working');
       return sweepSpan({
         deps,
@@ -131,84 +132,23 @@ async function watchBegun(place: Workplace, hand: RunInHand): Promise<void> {
   place.watching.current.catch(() => undefined);
 }
 
-/** T9: what is left after a walk by heap blocks? */
-async function look(place: Workplace, run: Run, hand: RunInHand, span: Span): Promise<void> {
-  const { deps, signal } = place;
-  hand.because('looking');
-  for (;;) {
-    if (signal.aborted) return deps.store.ledger.release(span, 0, false);
-    const answer = await deps.store.ledger.look(
-      run,
-      run.policy ?? deps.policy,
-      span,
-      lookUnits,
-      place.leaseMs(),
-    );
-    switch (answer.kind) {
-      case 'going_on':
-        continue;
-      case 'clean':
-        await completeRun(deps, run);
-        return;
-      case 'next_round':
-        if (answer.idleRounds > mostIdleRounds) {
-          await failRun(
-            deps,
-            run,
-            'Messages that are eligible could not be deleted in several rounds: other sessions keep them locked or moving',
-          );
-        }
-        return;
-      case 'lost':
-        return;
-    }
-  }
-}
-
-/** Only parked spans are left: say who holds the rows, and give up when nothing has moved for long. */
+/** Only parked spans are left: say who holds the rows, and give up when none of them has gone for long. */
 async function waitForLockers({ deps }: Workplace, run: Run, hand: RunInHand): Promise<void> {
-  const holders = await deps.store.ledger.lockHolders(run, run.policy ?? deps.policy);
+  const { ledger } = deps.store;
+  const holders = await ledger.lockHolders(run, run.policy ?? deps.policy);
   hand.because('rows_locked', 'session', holders, null);
-  if (hand.idleMs < lockPatienceMs) return;
-  const view = await deps.store.ledger.run(run.id);
+  const atMs = deps.clock.monotonicMs();
+  hand.lockedOut ??= { atMs, deleted: (await ledger.run(run.id))?.messagesDeleted ?? 0 };
+  if (atMs - hand.lockedOut.atMs < lockPatienceMs) return;
+  const view = await ledger.run(run.id);
+  // Another node had more luck.
+  if ((view?.messagesDeleted ?? 0) > hand.lockedOut.deleted) {
+    hand.lockedOut = null;
+    return;
+  }
   await failRun(
     deps,
     run,
     `${view?.parked ?? 'Some'} messages are locked by other sessions (${holders ?? 'which could not be told'})`,
   );
-}
-
-async function afterTrouble(place: Workplace, run: Run, hand: RunInHand, error: StoreError): Promise<void> {
-  const { deps, signal } = place;
-  hand.budget.failed(error.kind);
-  deps.log.warn(
-    { run: run.id, kind: error.kind, code: error.nativeCode },
-    `could not ${error.doing}: ${error.message}`,
-  );
-  switch (error.kind) {
-    case 'unreachable':
-      deps.watch.gaveUp('unreachable');
-      hand.because('database_unreachable', error.nativeCode);
-      await sleep(jittered(1_000), signal);
-      return;
-    case 'denied':
-    case 'missing':
-    case 'full':
-    case 'credentials':
-    case 'untrusted':
-    case 'unfit':
-      // A full disk may refuse the ending too; then this is why the run stands still until there is room.
-      hand.because('retrying', error.kind);
-      await failRun(deps, run, failureWords(error));
-      return;
-    case 'conflict':
-    case 'slow':
-    case 'reference':
-    case 'duplicate':
-    case 'other':
-      if (hand.budget.words !== null)
-        await failRun(deps, run, `${hand.budget.words}; the last: ${error.message}`);
-      hand.because('retrying', error.kind);
-      await sleep(jittered(200), signal);
-  }
 }

@@ -47,8 +47,15 @@ describe('progress', () => {
     expect(progress.etaSeconds).toBeCloseTo(160);
     clock.advance(60_000);
     expect(progress.etaSeconds).toBeNull();
+  });
+
+  it('knows no end where all was walked once: locked rows and what moved are still to come', () => {
+    const clock = createHandClock();
+    const progress = createProgress(clock);
+    progress.reached(0.5);
+    clock.advance(10_000);
     progress.reached(1);
-    expect(progress.etaSeconds).toBe(0);
+    expect(progress.etaSeconds).toBeNull();
   });
 
   it('knows no end right after the pace has changed, and then goes by the new one', () => {

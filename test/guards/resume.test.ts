@@ -108,6 +108,10 @@ describePostgres('a run that was left unfinished', () => {
     await expect(
       shop.coreapp.askForRun({ requestId: newId(), by: 'admin', confirmed: true }),
     ).rejects.toThrow(`Run ${runId} is going on under another store mapping`);
+    // A Webapp that has our policy asks at the control port.
+    await expect(shop.coreapp.startRun({ requestId: newId(), by: 'admin' })).rejects.toThrow(
+      `Run ${runId} is going on under another store mapping`,
+    );
     await world.store.ledger.leave(obedient);
     expect(await shop.ended()).toMatchObject({ state: 'failed', messagesDeleted: 100 - left.size });
   });

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { newId } from '../../src/core/node-name.js';
 import type { Mapping } from '../../src/core/mapping.js';
 import type { Policy } from '../../src/core/policy.js';
 import { describePostgres } from '../engines.js';
@@ -192,6 +193,85 @@ describePostgres('the walk by heap blocks', () => {
       expect(run.plan?.walk).toBe('key');
     },
   );
+
+  test('stands still in the middle of the look while the run is paused, and goes on from there', async () => {
+    const world = await letters(await guardWorld());
+    const { ledger } = world.store;
+    let looked = 0;
+    const shop = await workshop({
+      store: world.store,
+      facts: world.facts,
+      policy,
+      size: 100,
+      lookUnits: 100,
+      after: async (number) => {
+        // Something must be left for the look, at the end of the table.
+        if (number === 3)
+          await world.ask(`UPDATE letters SET body = body WHERE ${eligibleNow} AND ctid > '(1300,0)'`);
+      },
+      beforeLook: async () => {
+        looked += 1;
+        if (looked === 3) await ledger.steer({ paused: true, by: 'an operator' });
+      },
+    });
+    const { runId } = await shop.coreapp.startRun({ requestId: newId(), by: 'admin' });
+    const look = () =>
+      world.ask<{ state: string; batches: number }>(
+        `SELECT state, batches FROM message_gc.span WHERE kind = 'look' AND round = 0`,
+      );
+    await until(
+      'the look to stand still',
+      20_000,
+      () => shop.coreapp.progress(runId)?.reason.code === 'paused',
+    );
+    await until('the look to be given back', 20_000, async () => (await look())[0]?.state === 'open');
+    expect(await look()).toEqual([{ state: 'open', batches: 3 }]);
+    await ledger.steer({ paused: false, by: 'an operator' });
+    expect(await shop.ended()).toMatchObject({ state: 'complete', messagesDeleted: world.eligible.size });
+    expect(await world.keys(eligibleNow)).toEqual(new Set());
+    // 1,500 blocks and more in slices of 100.
+    expect(looked).toBeGreaterThan(10);
+  });
+
+  test('counts what has moved from where the walk began, also when it is planned anew on the way', async () => {
+    const world = await letters(await guardWorld());
+    const moves = async () =>
+      (
+        await world.ask<{ moves: string | null }>(
+          `SELECT plan::jsonb -> 'guards' ->> 'moves' AS moves FROM message_gc.run`,
+        )
+      )[0]?.moves;
+    let before: string | null | undefined;
+    const { shop } = await collectExactly(world, {
+      after: async (number) => {
+        if (number !== 3) return;
+        before = await moves();
+        await world.ask(`UPDATE letters SET body = body WHERE ${eligibleNow} AND ctid > '(1300,0)';
+          SELECT pg_stat_force_next_flush()`);
+        await world.ask('CREATE TABLE notes (letter uuid REFERENCES letters ON DELETE SET NULL)');
+      },
+    });
+    expect(shop.gaveUp).toContain('plan_changed');
+    expect(before).toMatch(/^\d+\//);
+    expect(await moves()).toBe(before);
+  });
+
+  test('does not believe the count where batches themselves write to messages that stay', async () => {
+    const world = await letters(await guardWorld());
+    const moves = async () => (await world.store.planner.plan(policy)).plan.guards['moves'];
+    expect(await moves()).toMatch(/^\d+\//);
+    await world.ask(`CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+      CREATE TRIGGER touch AFTER DELETE ON letters FOR EACH ROW EXECUTE FUNCTION touch()`);
+    expect(await moves()).toBeUndefined();
+    await world.ask(
+      'DROP TRIGGER touch ON letters; ALTER TABLE letters ADD reply_to uuid REFERENCES letters ON DELETE SET NULL',
+    );
+    const answers = [
+      { table: mapping.table, match: [{ column: 'reply_to', message: 'id' }], action: 'set_null' },
+    ] as const;
+    const withReplies = { ...policy, mapping: { ...mapping, dependents: answers } };
+    expect((await world.store.planner.plan(withReplies)).plan.guards['moves']).toBeUndefined();
+  });
 
   test('walks a table again that is rewritten during the look', async () => {
     const world = await letters(await guardWorld());

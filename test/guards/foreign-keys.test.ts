@@ -368,4 +368,28 @@ describePostgres('messages first', () => {
       expect(await world.receiptCount()).toBe(20);
     },
   );
+
+  test('a dependent whose name means another table in mid-run leaves no reference behind', async () => {
+    const world = await guardWorld();
+    await insertOld(world, 60, 1);
+    const shop = await workshop({
+      ...world,
+      size: 10,
+      after: async (number) => {
+        if (number !== 2) return;
+        await world.ask(`BEGIN; ALTER TABLE message_receipts RENAME TO receipts_before;
+          CREATE TABLE message_receipts (LIKE receipts_before INCLUDING ALL); COMMIT`);
+      },
+    });
+    const run = await shop.collect();
+    expect(shop.gaveUp).toContain('plan_changed');
+    const left = await world.messageKeys();
+    expect(left.size).toBeLessThan(60);
+    expect(run).toMatchObject({ state: 'failed', messagesDeleted: 60 - left.size });
+    expect(run.errors[0]?.details).toContain('receipts_before');
+    const orphans = await world.ask(
+      'SELECT 1 FROM receipts_before r LEFT JOIN messages m ON m.id = r.message_id WHERE m.id IS NULL',
+    );
+    expect(orphans).toEqual([]);
+  });
 });

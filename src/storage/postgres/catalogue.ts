@@ -69,6 +69,15 @@ export async function readTableFacts(client: Queryable, mapping: Mapping): Promi
   };
 }
 
+/** As many as there are now. */
+export async function readBlocks(client: Queryable, oid: string): Promise<number> {
+  const { rows } = await client.query<{ blocks: number }>(
+    `SELECT ceil(pg_relation_size($1::oid)::float8 / current_setting('block_size')::int) AS blocks`,
+    [oid],
+  );
+  return rows[0]?.blocks ?? 0;
+}
+
 async function readLevels(
   client: Queryable,
   mapping: Mapping,

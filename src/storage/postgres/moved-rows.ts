@@ -1,5 +1,8 @@
 import type { Pool, PoolClient } from 'pg';
+import type { Mapping } from '../../core/mapping.js';
 import type { Plan } from '../../core/run.js';
+import type { TableFacts } from './catalogue.js';
+import { levelsOf } from './levels.js';
 
 /*
  * A walk by heap blocks leaves something behind only where an UPDATE moved a row to another block. The server counts
@@ -32,6 +35,25 @@ export async function readMoves(client: Queryable, oid: string): Promise<string 
     [oid],
   );
   return rows[0]?.moves ?? null;
+}
+
+/**
+ * Whether a batch of ours may itself write to messages that stay: where they refer to each other, or where triggers do what they
+ * like. Those moves are counted with the sessions' own delay, and ours are the sessions that are not asked whether they rest.
+ */
+export async function moveByThemselves(
+  client: Queryable,
+  mapping: Mapping,
+  facts: TableFacts,
+  oids: readonly string[],
+): Promise<boolean> {
+  if (levelsOf(mapping).some(({ place }) => facts.levels[place]?.isSelf === true)) return true;
+  const { rows } = await client.query<{ may: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ANY($2::oid[]) AND NOT tgisinternal)
+       OR EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conrelid = $1::oid AND confrelid = ANY($2::oid[])) AS may`,
+    [facts.oid, oids],
+  );
+  return rows[0]?.may !== false;
 }
 
 /** True only when it is certain that no row has moved since the plan was made. */

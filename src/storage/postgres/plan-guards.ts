@@ -23,13 +23,21 @@ export function tableGuards(plan: Plan): readonly string[] {
   const { table, table_name: name, shape } = plan.guards;
   const stop = `THEN ('shape' || (SELECT count(*) FROM moved) || '!')::int`;
   const isUnchecked = plan.foreignKeys === 'messages_first';
-  const guards = isUnchecked ? [`${shapeSql(oids)} <> ${textSql(shape ?? '')} ${stop}`] : [];
+  const guards = isUnchecked
+    ? [`${shapeSql(oids)} <> ${textSql(shape ?? '')} ${stop}`, ...namesOfLevels(plan, stop)]
+    : [];
   const [oid] = oids;
   if (oid === undefined || table === undefined || name === undefined) return guards;
   const found = isUnchecked
     ? `${tableOidSql(name)} <> ${textSql(oid)}`
     : `${tableSql(oid, name)} <> ${textSql(table)}`;
   return [...guards, `${found} ${stop}`];
+}
+
+/** A dependent is deleted by its name: another table of that name has not the rows that refer to our messages. */
+function namesOfLevels({ guards }: Plan, stop: string): readonly string[] {
+  const names = JSON.parse(guards['level_names'] ?? '{}') as Record<string, string>;
+  return Object.entries(names).map(([name, oid]) => `${tableOidSql(name)} <> ${textSql(oid)} ${stop}`);
 }
 
 function tableOidSql(name: string): string {

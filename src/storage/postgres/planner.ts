@@ -2,14 +2,15 @@ import type { PoolClient } from 'pg';
 import type { Policy } from '../../core/policy.js';
 import type { Planner } from '../../core/ports.js';
 import type { Plan } from '../../core/run.js';
-import { readTableFacts, type TableFacts } from './catalogue.js';
+import { readBlocks, readTableFacts, type TableFacts } from './catalogue.js';
 import { kindOf } from './errors.js';
 import { oldEnoughSql } from './eligible.js';
 import { refuseUnfitColumns } from './fitness.js';
 import { chooseForeignKeyMode, hasRules, readShape, touchedTables } from './foreign-keys.js';
 import { collectableSql, readHeld } from './held.js';
+import { isOurs, levelsOf } from './levels.js';
 import { quoted, quotedTable } from './names.js';
-import { readMoves } from './moved-rows.js';
+import { moveByThemselves, readMoves } from './moved-rows.js';
 import { tableSql } from './plan-guards.js';
 import { orderColumns, Parameters, textOf } from './range.js';
 import { asking, type Sessions } from './session.js';
@@ -37,16 +38,19 @@ async function choose(sessions: Sessions, client: PoolClient, policy: Policy) {
   const walk = await chooseWalk(client, policy, facts, horizon);
   const isBlocks = walk.walk === 'blocks';
   const rows = facts.rows > 0 ? facts.rows : facts.blocks * 20;
+  const guards = await readGuards(sessions, client, policy, facts, isBlocks);
+  // After the moves were read: what moves behind the end from here on is counted.
+  const blocks = isBlocks ? await readBlocks(client, facts.oid) : facts.blocks;
   const plan: Plan = {
     horizon,
     walk: walk.walk,
     low: '[]',
-    high: isBlocks ? textOf([String(facts.blocks)]) : '[]',
+    high: isBlocks ? textOf([String(blocks)]) : '[]',
     foreignKeys: foreignKeys.mode,
     sparseness: 1,
-    units: isBlocks ? facts.blocks : Math.max(1, Math.round(rows)),
+    units: isBlocks ? blocks : Math.max(1, Math.round(rows)),
     look: walk.walk === 'blocks',
-    guards: await readGuards(sessions, client, policy, facts, isBlocks),
+    guards,
     why: `${walk.why}; ${foreignKeys.why}`,
   };
   if ((await probe(sessions, client, policy, plan)) === 'nothing') return { kind: 'nothing', plan } as const;
@@ -74,7 +78,9 @@ async function readGuards(
 ): Promise<Plan['guards']> {
   const oids = touchedTables(mapping, facts);
   const name = quotedTable(mapping.table);
-  const moves = isBlocks && sessions.engine === 'postgresql' ? await readMoves(client, facts.oid) : null;
+  const isCounted =
+    isBlocks && sessions.engine === 'postgresql' && !(await moveByThemselves(client, mapping, facts, oids));
+  const moves = isCounted ? await readMoves(client, facts.oid) : null;
   const table = await client.query<{ table: string }>(`SELECT ${tableSql(facts.oid, name)} AS table`);
   return {
     key_types: JSON.stringify(facts.keyTypes),
@@ -82,6 +88,13 @@ async function readGuards(
       Object.fromEntries([...facts.columns].map(([column, { type }]) => [column, type])),
     ),
     levels: JSON.stringify(facts.levels),
+    level_names: JSON.stringify(
+      Object.fromEntries(
+        levelsOf(mapping)
+          .filter(isOurs)
+          .map(({ place, dependent }) => [quotedTable(dependent.table), facts.levels[place]?.oid ?? '0']),
+      ),
+    ),
     oids: JSON.stringify(oids),
     file: facts.file,
     shape: await readShape(client, oids),

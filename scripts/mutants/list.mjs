@@ -249,8 +249,8 @@ export const mutants = [
     changes: [
       {
         file: 'src/storage/postgres/start-up-options.ts',
-        from: "value: 'off', holds: (found: string) => found === 'off'",
-        to: "value: 'on', holds: (found: string) => found === 'on'",
+        from: "'row_security', value: 'off', holds: (found: string) => found === 'off'",
+        to: "'row_security', value: 'on', holds: (found: string) => found === 'on'",
       },
     ],
     test: letters,

@@ -87,7 +87,7 @@ describe.skipIf(missing !== null)('behind PgBouncer in transaction mode', () => 
     // As an administrator does who takes the words as they stand.
     const words = refused.stderr.replaceAll(/\s+/g, ' ');
     const advice = [...words.matchAll(/ALTER ROLE [^;]+? SET \w+ = '\w+'/g)].map(([statement]) => statement);
-    expect(advice).toHaveLength(3);
+    expect(advice).toHaveLength(5);
     for (const statement of advice) await admin.query(statement);
     await pooler.startAgain();
 

@@ -12,7 +12,20 @@ const decisive = [
   { name: 'TimeZone', value: 'UTC', holds: (found: string) => utcNames.has(found.toUpperCase()) },
   { name: 'DateStyle', value: 'ISO', holds: (found: string) => found.startsWith('ISO') },
   { name: 'row_security', value: 'off', holds: (found: string) => found === 'off' },
+  // Of the role or the database: backslashes in a text of a condition, and what `= NULL` means.
+  { name: 'standard_conforming_strings', value: 'on', holds: (found: string) => found === 'on' },
+  { name: 'transform_null_equals', value: 'off', holds: (found: string) => found === 'off' },
 ] as const;
+
+/**
+ * Not sent, because who asks for it needs a privilege: with `replica`, which a role may have for an import of long ago,
+ * neither foreign keys nor triggers would do what they are there for.
+ */
+const own = {
+  name: 'session_replication_role',
+  value: 'origin',
+  holds: (found: string) => found === 'origin',
+} as const;
 
 const utcNames = new Set(['UTC', 'ETC/UTC', 'GMT', 'ETC/GMT', 'Z', 'ZULU', 'ETC/ZULU', 'UCT', 'ETC/UCT']);
 
@@ -39,16 +52,23 @@ export const startUpOptions = [
  * @throws Refusal that says which are others, and how to give them to the user
  */
 export async function refuseLostOptions(client: PoolClient): Promise<void> {
-  const columns = decisive.map(({ name }, place) => `current_setting('${name}') AS "${place}"`);
+  const asked = [...decisive, own];
+  const columns = asked.map(({ name }, place) => `current_setting('${name}') AS "${place}"`);
   const { rows } = await client.query<Record<string, string> & { who: string }>(
     `SELECT ${columns.join(', ')}, quote_ident(current_user) AS who`,
   );
   const [found] = rows;
   if (found === undefined) throw new Error('The server answered its settings with no row');
-  const lost = decisive
+  const lost = asked
     .map((setting, place) => ({ ...setting, found: found[place] ?? '' }))
     .filter((setting) => !setting.holds(setting.found));
   if (lost.length === 0) return;
+  if (lost.some(({ name }) => name === own.name)) {
+    throw new Refusal(
+      'configuration',
+      `${own.name} is replica in our sessions, which the user or the database gives them: foreign keys and triggers would not act. Take it away: ALTER ROLE ${found.who} RESET ${own.name} (or ALTER DATABASE … RESET ${own.name})`,
+    );
+  }
   const words = lost.map(({ name, value, found: other }) => `${name} is ${other} in place of ${value}`);
   throw new Refusal(
     'configuration',

@@ -265,8 +265,8 @@ export type CallbackState = {
 /** What the Webapps keep: settings, users, revoked tokens. */
 export interface Home {
   settings(): Promise<ApplicationSettings>;
-  /** A schedule that has other slots than before begins anew, in the same transaction: its slots up to now are past. */
-  saveSettings(settings: ApplicationSettings): Promise<void>;
+  /** Under a lock; `change` gives what they become, or null, and may be called again. Slots that are others begin anew. */
+  changeSettings(change: (before: ApplicationSettings) => ApplicationSettings | null): Promise<void>;
   /** The named secret; `make` gives it a value if it has none, and the first writer wins. */
   secret(name: 'jwt_key', make: () => string): Promise<string>;
   user(name: string): Promise<User | null>;

@@ -17,10 +17,28 @@ export function homeSentences(inWorld: InWorld): void {
         heartbeatIntervalS: 7,
         kept: { sent_status: true, nested: { list: [1, 'zwei', null] } },
       };
-      await home.saveSettings(changed);
+      await home.changeSettings(() => changed);
       expect(await home.settings()).toEqual(changed);
-      await home.saveSettings(defaultSettings);
+      await home.changeSettings(() => defaultSettings);
       expect(await home.settings()).toEqual(defaultSettings);
+    }),
+  );
+
+  it(
+    'settings that several Webapps change at once lose no change',
+    inWorld(async ({ store: { home } }) => {
+      const add = (number: number) =>
+        home.changeSettings((before) => ({
+          ...before,
+          kept: { ...before.kept, [`from_${number}`]: number },
+        }));
+      await Promise.all(Array.from({ length: 8 }, (_, number) => add(number)));
+      const { kept } = await home.settings();
+      expect(Object.keys(kept).toSorted()).toEqual(
+        Array.from({ length: 8 }, (_, number) => `from_${number}`),
+      );
+      await home.changeSettings(() => null);
+      expect((await home.settings()).kept).toEqual(kept);
     }),
   );
 
@@ -31,24 +49,24 @@ export function homeSentences(inWorld: InWorld): void {
       expect(before).toMatchObject({ since: null, last: null, warning: null });
       expect(before.storeId).toMatch(/^[0-9a-f]{32}$/);
       const on = { ...defaultSchedule, enabled: true };
-      await home.saveSettings({ ...defaultSettings, schedule: on });
+      await home.changeSettings(() => ({ ...defaultSettings, schedule: on }));
       const switched = await slots.read();
       expect(switched.since?.getTime()).toBeGreaterThanOrEqual(before.now.getTime());
       expect(switched.since?.getTime()).toBeLessThanOrEqual(switched.now.getTime());
 
       await slots.acted(new Date('2026-11-26T03:00Z'), 'a warning');
       const windows = [{ days: ['mon'], from: '01:00', to: '02:00' }] as const;
-      await home.saveSettings({
+      await home.changeSettings(() => ({
         ...defaultSettings,
         schedule: { ...on, windows },
         webhookUrl: 'https://a.test/',
-      });
+      }));
       expect(await slots.read()).toMatchObject({
         since: switched.since,
         last: new Date('2026-11-26T03:00Z'),
         warning: 'a warning',
       });
-      await home.saveSettings({ ...defaultSettings, schedule: { ...on, cron: '0 4 * * *' } });
+      await home.changeSettings(() => ({ ...defaultSettings, schedule: { ...on, cron: '0 4 * * *' } }));
       expect(await slots.read()).toMatchObject({ last: null, warning: null });
     }),
   );

@@ -39,7 +39,7 @@ async function nodeOf(tables = createTables(), database: HandClock = createHandC
     asked,
     answers,
     database,
-    set: (schedule: Schedule) => store.home.saveSettings({ ...defaultSettings, schedule }),
+    set: (schedule: Schedule) => store.home.changeSettings(() => ({ ...defaultSettings, schedule })),
     look: async () => {
       await timetable.refresh();
       await scheduler.act();

@@ -100,9 +100,9 @@ export class World {
 
   readonly home: Home = {
     settings: () => this.#ask(() => this.settings),
-    saveSettings: (settings) =>
+    changeSettings: (change) =>
       this.#ask(() => {
-        this.settings = settings;
+        this.settings = change(this.settings) ?? this.settings;
       }),
     secret: (_name, make) => this.#ask(() => (this.key ??= make())),
     user: (name) => this.#ask(() => this.users.get(name.toLowerCase()) ?? null),
@@ -153,6 +153,7 @@ export class World {
     return createWebapp({
       settings: {
         allowUsers: false,
+        builtInMayLogIn: true,
         requireHttps: false,
         coreHost: 'wacore',
         jwtKey: 'a key of sixteen or more',

@@ -1,7 +1,7 @@
 import type { Home, User } from '../../core/ports.js';
 import { hasOtherSlots } from '../../core/schedule.js';
 import { type ApplicationSettings, defaultSettings } from '../../core/settings.js';
-import { control, type Dialect, reading } from './dialect.js';
+import { control, type Db, type Dialect, reading } from './dialect.js';
 import { beginSlotsAnew } from './slots.js';
 
 /** Settings, users and revoked tokens: what the Webapps keep. */
@@ -10,7 +10,7 @@ export function homeOf(dialect: Dialect): Home {
     async settings() {
       return settingsFrom(await readSetting(dialect, 'application'));
     },
-    saveSettings: (settings) => saveSettings(dialect, settings),
+    changeSettings: (change) => changeSettings(dialect, change),
     async secret(name, make) {
       await control(dialect, 'make a secret', (trx) =>
         dialect.insertUnlessThere(trx, 'setting', { name, value: make() }),
@@ -48,20 +48,35 @@ function settingsFrom(value: string | null): ApplicationSettings {
   return { ...defaultSettings, ...(JSON.parse(value) as Partial<ApplicationSettings>) };
 }
 
-async function saveSettings(dialect: Dialect, settings: ApplicationSettings): Promise<void> {
-  const value = JSON.stringify(settings);
+async function changeSettings(
+  dialect: Dialect,
+  change: (before: ApplicationSettings) => ApplicationSettings | null,
+): Promise<void> {
   await control(dialect, 'save the settings', async (trx) => {
-    const isFirst = await dialect.insertUnlessThere(trx, 'setting', { name: 'application', value });
-    const row = await trx
-      .selectFrom('setting')
-      .select('value')
-      .where('name', '=', 'application')
-      .forUpdate()
-      .executeTakeFirst();
-    const before = settingsFrom(isFirst ? null : (row?.value ?? null));
-    if (!isFirst) await trx.updateTable('setting').set({ value }).where('name', '=', 'application').execute();
+    const before = settingsFrom((await lockSettings(trx)) ?? (await makeSettings(dialect, trx)));
+    const settings = change(before);
+    if (settings === null) return;
+    const value = JSON.stringify(settings);
+    await trx.updateTable('setting').set({ value }).where('name', '=', 'application').execute();
     if (hasOtherSlots(before.schedule, settings.schedule)) await beginSlotsAnew(dialect, trx);
   });
+}
+
+async function lockSettings(trx: Db): Promise<string | null> {
+  const row = await trx
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', 'application')
+    .forUpdate()
+    .executeTakeFirst();
+  return row?.value ?? null;
+}
+
+/** Of two that are the first, one waits here for the other, and finds what that one wrote. */
+async function makeSettings(dialect: Dialect, trx: Db): Promise<string | null> {
+  const value = JSON.stringify(defaultSettings);
+  await dialect.insertUnlessThere(trx, 'setting', { name: 'application', value });
+  return lockSettings(trx);
 }
 
 export async function readSetting(dialect: Dialect, name: string): Promise<string | null> {

@@ -10,8 +10,10 @@ export function createHome(rows: HomeRows, clock: Clock): Home {
     async settings() {
       return structuredClone(rows.settings ?? defaultSettings);
     },
-    async saveSettings(settings) {
+    async changeSettings(change) {
       const before = rows.settings ?? defaultSettings;
+      const settings = change(structuredClone(before));
+      if (settings === null) return;
       if (hasOtherSlots(before.schedule, settings.schedule))
         rows.slots = { since: clock.now().getTime(), last: null, warning: null };
       rows.settings = structuredClone(settings);

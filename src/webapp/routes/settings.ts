@@ -1,4 +1,4 @@
-/** `/v1/settings/application`, for admins. Changes are made one after another, so that none is lost to another. */
+/** `/v1/settings/application`, for admins. Each change is made to what is there then, so that none is lost to another Webapp's. */
 import type { FastifyRequest } from 'fastify';
 import { type ApplicationSettings, defaultSettings } from '../../core/settings.js';
 import { meta } from '../../wire/meta.js';
@@ -15,19 +15,30 @@ export function settingsRoutes(deps: WebappDeps): readonly Route[] {
   const changes = new Queue(1, 64);
   const load = () => within(deps.home.settings(), storeDeadlineMs, 'read the settings');
 
-  async function save(settings: ApplicationSettings): Promise<void> {
-    await within(deps.home.saveSettings(settings), storeDeadlineMs, 'save the settings');
-    deps.settingsChanged(settings);
+  async function change(
+    toWhat: (before: ApplicationSettings) => ApplicationSettings | ApiError,
+  ): Promise<void> {
+    let answer: ApplicationSettings | ApiError = defaultSettings;
+    let urlBefore = '';
+    const changing = deps.home.changeSettings((before) => {
+      urlBefore = before.webhookUrl;
+      answer = toWhat(before);
+      return answer instanceof ApiError ? null : answer;
+    });
+    await within(changing, storeDeadlineMs, 'save the settings');
+    // Thrown here: inside, it would be taken for an error of the database.
+    if (answer instanceof ApiError) throw answer;
+    deps.settingsChanged(answer);
+    if (answer.webhookUrl !== urlBefore) tellOfUrl(answer.webhookUrl);
   }
 
   async function patch(request: FastifyRequest): Promise<unknown> {
-    await changes.run(async () => {
-      const before = await load();
-      const answer = patchSettings(before, request.body, { requireHttps: deps.settings.requireHttps });
-      if (answer.kind === 'refused') throw new ApiError(answer.code, answer.details);
-      await save(answer.settings);
-      if (answer.settings.webhookUrl !== before.webhookUrl) tellOfUrl(answer.settings.webhookUrl);
-    });
+    await changes.run(() =>
+      change((before) => {
+        const answer = patchSettings(before, request.body, { requireHttps: deps.settings.requireHttps });
+        return answer.kind === 'refused' ? new ApiError(answer.code, answer.details) : answer.settings;
+      }),
+    );
     return { meta };
   }
 
@@ -46,7 +57,7 @@ export function settingsRoutes(deps: WebappDeps): readonly Route[] {
       path,
       access: 'admin',
       handle: async () => {
-        await changes.run(() => save(defaultSettings));
+        await changes.run(() => change(() => defaultSettings));
         deps.log.info({}, 'the settings were reset');
         return { meta };
       },

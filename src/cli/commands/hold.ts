@@ -39,6 +39,7 @@ export function register(program: Command): void {
       }
       const mapping = config.mapping ?? ownMapping;
       mustNameOne(options, mapping.key);
+      if (action === 'add' && options.contact !== undefined) mustKnowContacts(mapping);
       await withStore(config, { migrate: true }, async ({ holds }) => {
         const { entry, isThere } = await entryOf(holds, mapping, options);
         if (action === 'remove') {
@@ -73,6 +74,15 @@ function mustNameOne({ key, contact }: Options, columns: readonly string[]): voi
       `--key was given ${key.length} times, expected ${columns.length}: once for each column of the key (${columns.join(', ')}), in that order`,
     );
   }
+}
+
+/** Otherwise the entry would be kept, and nothing held. */
+function mustKnowContacts({ store, holdList }: Mapping): void {
+  if (holdList !== null) return;
+  throw new Refusal(
+    'configuration',
+    `The mapping of ${store} does not say which column is the contact, so a contact on the hold list would hold nothing. Add the line hold_list: {contact: COLUMN} to it, or hold single messages with --key. Nothing was changed`,
+  );
 }
 
 /** `isThere`: whether a message has this key now; null for a contact, which is not looked for (it may have no index). */

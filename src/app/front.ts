@@ -33,6 +33,7 @@ export function createFront({
   return createWebapp({
     settings: {
       allowUsers: config.allowUsers,
+      builtInMayLogIn: isLoopback(config.listen.host),
       requireHttps: config.requireHttps,
       coreHost: config.coreHost,
       jwtKey: config.jwtKey,

@@ -31,6 +31,8 @@ export type WebappDeps = {
 export type WebappSettings = {
   /** Any valid token may start, see and cancel a run; otherwise an admin's. */
   readonly allowUsers: boolean;
+  /** Whether the built-in password opens anything: on loopback alone. */
+  readonly builtInMayLogIn: boolean;
   /** Webhook URLs must be `https:`. */
   readonly requireHttps: boolean;
   /** Host in "Please check if wacore is running". */

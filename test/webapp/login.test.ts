@@ -100,6 +100,21 @@ describe('a log-in', () => {
     expect([again.statusCode, again.json().errors[0].code]).toStrictEqual([400, 1010]);
   });
 
+  it('opens nothing with the built-in password beyond loopback, whenever the door was opened', async () => {
+    const world = new World();
+    await world.withAdmin(null);
+    const webapp = await world.webapp({ builtInMayLogIn: false });
+    const answer = await webapp.inject({
+      method: 'POST',
+      url,
+      headers: { authorization: basic('admin', 'secret') },
+      payload: { new_password: 'Taken-0ver' },
+    });
+    expect([answer.statusCode, answer.json().errors[0].code]).toStrictEqual([401, 1005]);
+    expect(answer.json().errors[0].details).toContain('MESSAGE_GC_ADMIN_PASSWORD');
+    expect(await adminHasOwnPassword(world.home)).toBe(false);
+  });
+
   it('lets only one of two first passwords win', async () => {
     const world = new World();
     await world.withAdmin(null);

@@ -37,6 +37,12 @@ export function userRoutes(deps: WebappDeps, tokens: Tokens, guard: Guard): read
       deps.log.info({ user: given.name.slice(0, 32) }, 'a log-in was refused: wrong user or password');
       throw wrongCredentials('Invalid credentials.');
     }
+    // Whatever the order in which the door opened and the database came: what the start would refuse is refused here.
+    if (!hasOwnPassword(user.passwordHash) && !deps.settings.builtInMayLogIn) {
+      throw wrongCredentials(
+        'The built-in password opens nothing beyond loopback. Set MESSAGE_GC_ADMIN_PASSWORD and start again, or log in once on loopback with a new_password.',
+      );
+    }
     if (!hasOwnPassword(user.passwordHash)) await setFirstPassword(user, newPassword);
     else if (newPassword !== null && newPassword !== given.password) {
       throw new ApiError(

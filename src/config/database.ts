@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 
 /** Where the store is. `where` is for people: no password in it. */
@@ -29,7 +30,14 @@ export function chooseDatabase(parts: Parts): Database | { readonly problem: str
   if (parts.engine === null) return embedded(parts.data);
   const isMysql = parts.engine === 'MYSQL';
   const url = new URL(isMysql ? 'mysql://localhost' : 'postgres://localhost');
-  url.hostname = parts.hostname;
+  const host = isIP(parts.hostname) === 6 ? `[${parts.hostname}]` : parts.hostname;
+  url.hostname = host;
+  // What cannot be a host is ignored by that assignment, and "localhost" would stay.
+  if (url.hostname.toLowerCase() !== host.toLowerCase() && isIP(parts.hostname) !== 6) {
+    return {
+      problem: `WA_DB_HOSTNAME is "${parts.hostname}", expected the name or address of a host; a port goes into WA_DB_PORT`,
+    };
+  }
   url.port = parts.port ?? (isMysql ? '3306' : '5432');
   url.username = encodeURIComponent(parts.username ?? (isMysql ? 'root' : 'postgres'));
   url.password = encodeURIComponent(parts.password);
@@ -48,10 +56,15 @@ function fromUrl(text: string, name: string): Database | { readonly problem: str
         }
       : embedded(folder);
   }
+  const noUrl = {
+    problem: `${name} is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded`,
+  };
   const mysql = /^(?:mysql|mariadb):\/\/(?:([^@/?#:]*)[^@/?#]*@)?([^?#\s]*)(?:\?\S*)?$/.exec(text);
   if (mysql !== null) {
     // Not by `new URL`: the address of a cluster names several hosts, which it refuses.
     const [, user, place = ''] = mysql;
+    // An @ behind the place, or no login before one: what was taken for the place is part of a password.
+    if (place.includes('@') || (user === undefined && text.includes('@'))) return noUrl;
     return { engine: 'mysql', url: text, where: `mysql://${user === undefined ? '' : `${user}@`}${place}` };
   }
   // A user and no host, which is given as a parameter, is no URL; PostgreSQL's own clients take it.
@@ -60,9 +73,7 @@ function fromUrl(text: string, name: string): Database | { readonly problem: str
   try {
     url = new URL(whole);
   } catch {
-    return {
-      problem: `${name} is no URL (it is not printed here: it may hold a password). Expected postgres://user:password@host:port/database, mysql://user:password@host:port/database or pglite:DIR; a password with special characters must be percent-encoded`,
-    };
+    return noUrl;
   }
   if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') {
     return { engine: 'postgresql', url: whole, where: withoutPassword(url) };

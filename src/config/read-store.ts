@@ -117,8 +117,8 @@ function variableIn(url: string): string | null {
 function chosen({ given, problems }: Asked, url: string | null, urlName: string): Database | null {
   const text = (name: OptionName): string => given(name) ?? '';
   const port = given('dbPort');
-  const isPort = port === null || /^\d{1,5}$/.test(port);
-  if (!isPort) problems.push(`WA_DB_PORT is "${port}", expected a port number`);
+  const isPort = port === null || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535);
+  if (!isPort) problems.push(`WA_DB_PORT is "${port}", expected a port number, 1 to 65535`);
   const database = chooseDatabase({
     url,
     urlName,

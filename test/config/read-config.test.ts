@@ -63,6 +63,15 @@ describe('the configuration', () => {
     });
   });
 
+  test.each(['PGSQL', 'MYSQL'])("takes an IPv6 address as the original's host name (%s)", (engine) => {
+    const { database } = readConfig({
+      WA_DB_ENGINE: engine,
+      WA_DB_HOSTNAME: '2001:DB8::5',
+      WA_DB_PORT: '5433',
+    });
+    expect(database.where).toMatch(/@\[2001:db8::5\]:5433\/message_gc$/);
+  });
+
   test('names MySQL and MariaDB by the same variables, and by an address of one host or of a cluster', () => {
     expect(readConfig({ WA_DB_ENGINE: 'MYSQL', WA_DB_PASSWORD: 'p@ss/word' }).database).toEqual({
       engine: 'mysql',
@@ -152,7 +161,16 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'http://x/' }, 'begins with http:'],
     [{ DATABASE_URL: 'pglite:' }, 'names no folder'],
     [{ WA_DB_ENGINE: 'ORACLE' }, 'WA_DB_ENGINE is "ORACLE"'],
+    [{ DATABASE_URL: 'mysql://gc:s3cret/x@db/chat' }, 'DATABASE_URL is no URL'],
+    [{ DATABASE_URL: 'mysql://gc:p@s3cret/x@db/chat' }, 'DATABASE_URL is no URL'],
+    [{ DATABASE_URL: 'mysql://gc:s3cret?x@db/chat' }, 'DATABASE_URL is no URL'],
     [{ WA_DB_ENGINE: 'PGSQL', WA_DB_PORT: 'x' }, 'WA_DB_PORT is "x"'],
+    [
+      { WA_DB_ENGINE: 'MYSQL', WA_DB_PORT: '70000' },
+      'WA_DB_PORT is "70000", expected a port number, 1 to 65535',
+    ],
+    [{ WA_DB_ENGINE: 'PGSQL', WA_DB_HOSTNAME: 'db:5433' }, 'a port goes into WA_DB_PORT'],
+    [{ WA_DB_ENGINE: 'MYSQL', WA_DB_HOSTNAME: '/run/mysqld.sock' }, 'WA_DB_HOSTNAME is "/run/mysqld.sock"'],
     [{ WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CA: '/not/there.pem' }, 'there is none'],
     [{ WA_DB_ENGINE: 'PGSQL', WA_DB_SSL_CERT: import.meta.filename }, 'without WA_DB_SSL_CA'],
     [

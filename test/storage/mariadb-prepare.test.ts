@@ -181,12 +181,14 @@ test('an address names one host or several, a socket, and what TLS it wants', ()
     'mysql://gc@db/chat?ssl-ca=/no/such/file',
     'mysql://gc@db/chat?ssl-cert=/dev/null',
     'mysql://gc:p@ss@db/chat',
+    'mysql://gc:50%off@db/chat',
   ]) {
     expect(() => parseAddress({ url }), url).toThrow(Refusal);
   }
   expect(() => parseAddress({ url: 'mysql://gc:p@ss@db/chat' }, 'MESSAGE_GC_REPLICAS')).toThrow(
     /^MESSAGE_GC_REPLICAS cannot be used \(it is not printed here: it may hold a password\). It has more than one @; (?!.*ss@)/,
   );
+  expect(() => parseAddress({ url: 'mysql://gc:half/word@db/chat' })).toThrow(/^(?!.*half).*no host:port/);
 });
 
 test('the alias of a predicate becomes the name of the table only where that is certainly the same', () => {

@@ -40,29 +40,39 @@ function parse(url: string): Servers {
   const [user = '', ...password] = login.split(':');
   const parameters = new URLSearchParams(search);
   const socket = parameters.get('socket');
-  const database = decodeURIComponent(path.replace(/^\//, ''));
+  const database = decoded(path.replace(/^\//, ''));
   if (database === '') throw refused('It names no database');
   return {
     hosts: places.split(',').map(hostOf),
     database,
     mayBePlain: modeOf(parameters) === 'preferred',
     options: {
-      user: decodeURIComponent(user),
-      password: decodeURIComponent(password.join(':')),
+      user: decoded(user),
+      password: decoded(password.join(':')),
       ...(socket === null ? {} : { socketPath: socket }),
       ...tlsOf(parameters),
     },
   };
 }
 
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw refused(
+      'It has a % that encodes nothing; a password with special characters must be percent-encoded',
+    );
+  }
+}
+
 function hostOf(place: string): { readonly host: string; readonly port: number } {
   const parts = /^(\[[0-9a-fA-F:.]+\]|[^:@]*)(?::(\d{1,5}))?$/.exec(place);
   if (parts === null) {
-    // What stands before it would be the end of a password that was not percent-encoded.
+    // Not printed: it may be the beginning or the end of a password that was not percent-encoded.
     throw refused(
       place.includes('@')
         ? 'It has more than one @; a password with special characters must be percent-encoded'
-        : `"${place}" is no host:port`,
+        : 'What stands in it for the host is no host:port; a password with special characters must be percent-encoded',
     );
   }
   const host = (parts[1] ?? '').replace(/^\[|\]$/g, '');

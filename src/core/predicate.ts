@@ -24,6 +24,11 @@ export function predicateProblems(
       'does not depend on the message, so it would take every message that is old enough; if that is meant, say so with everything: true beside it',
     ];
   }
+  if (tokens.some((_, place) => isAlias(tokens, place))) {
+    return [
+      'gives the alias m to a table of its own, which hides the message; expected another alias there, as m is the message',
+    ];
+  }
   return namesMessage(tokens)
     ? []
     : ['names no column of the message; expected the alias m before each, such as m.status'];
@@ -160,4 +165,16 @@ function namesMessage(tokens: readonly Token[]): boolean {
       tokens[place + 1]?.value === '.' &&
       tokens[place - 1]?.value !== '.',
   );
+}
+
+/** `FROM receipts m`, `JOIN a.b AS m`, `(SELECT …) m`: from there on `m.` is not the message. */
+function isAlias(tokens: readonly Token[], place: number): boolean {
+  const isNamed = (at: number): boolean => tokens[at]?.kind === 'word' || tokens[at]?.kind === 'quoted_name';
+  if (!isNamed(place) || tokens[place]?.value !== 'm' || tokens[place + 1]?.value === '.') return false;
+  let at = place - 1;
+  if (tokens[at]?.value === 'as') at -= 1;
+  if (tokens[at]?.value === ')') return true;
+  if (!isNamed(at)) return false;
+  while (tokens[at - 1]?.value === '.' && isNamed(at - 2)) at -= 2;
+  return ['from', 'join', 'only', ','].includes(tokens[at - 1]?.value ?? '');
 }

@@ -24,6 +24,7 @@ describe('a predicate that is fit', () => {
     'm.updated IS NULL OR m.deleted = 1',
     "replace(m.body, 'a', 'b') = 'b'",
     'm.delete = 1 AND m.update = 2 AND m.now = 3 AND m.random = 4',
+    'EXISTS (SELECT 1 FROM a WHERE a.m = m.id AND m IS NOT NULL)',
     'm.a BETWEEN 1 AND 10',
     'CASE WHEN m.a = 1 THEN m.b ELSE false END',
   ])('passes in both dialects: %s', (sql) => {
@@ -130,6 +131,11 @@ describe('a predicate that is refused', () => {
     ['EXISTS (SELECT 1)', 'does not depend on the message'],
     ["status = 'done'", 'the alias m'],
     ['EXISTS (SELECT 1 FROM u WHERE u.message_id = id)', 'the alias m'],
+    ["EXISTS (SELECT 1 FROM receipts m WHERE m.kind = 'read')", 'gives the alias m'],
+    ['EXISTS (SELECT 1 FROM a.receipts AS M WHERE m.id = 1)', 'gives the alias m'],
+    ['EXISTS (SELECT 1 FROM u JOIN a.b.c m ON m.id = u.id)', 'gives the alias m'],
+    ['EXISTS (SELECT 1 FROM u, receipts m WHERE m.id = u.id)', 'gives the alias m'],
+    ['EXISTS (SELECT 1 FROM (SELECT 1 AS id) AS m WHERE m.id = 1)', 'gives the alias m'],
     ['m.a = 1OR 1=1', 'runs into a name'],
     ['m.a = 1\u0000', 'NUL'],
   ])('in both dialects: %j', (sql, expected) => {

@@ -9,6 +9,9 @@ import { sleep } from '../kit/sleep.js';
 /** A cheap call; batches ask the answer and not the disk. A run that begins meanwhile does not get far. */
 const everyMs = 200;
 
+/** A file system that is away may keep a look for ever. */
+const answerWithinMs = 2_000;
+
 /** What a look at the path gave: null, no file; otherwise what the reason shows. */
 export type StopFileSight = string | null;
 
@@ -20,12 +23,16 @@ export class StopFile {
   readonly #path: string;
   readonly #log: Log;
   readonly #stopping = new AbortController();
+  readonly #see: (path: string) => Promise<StopFileSight>;
   #sight: StopFileSight = null;
+  /** The look that is on: a second one would only wait beside it, on a thread of its own. */
+  #looking: Promise<StopFileSight> | null = null;
   #watching: Promise<void> | null = null;
 
-  constructor(path: string, log: Log) {
+  constructor(path: string, log: Log, see = seeStopFile) {
     this.#path = resolve(path);
     this.#log = log;
+    this.#see = see;
   }
 
   readonly gate: Gate = () =>
@@ -52,11 +59,33 @@ export class StopFile {
 
   async #look(): Promise<void> {
     const before = this.#sight;
-    this.#sight = await seeStopFile(this.#path);
+    this.#sight = await this.#seen();
     if (this.#sight === before) return;
     const facts = { file: this.#path };
     if (this.#sight === null) this.#log.info(facts, 'the stop file is gone: batches may begin');
     else this.#log.warn(facts, `the stop file is there, so no batch begins here: ${this.#sight}`);
+  }
+
+  /** Without an answer in time it stops, as whatever cannot be looked at. */
+  async #seen(): Promise<StopFileSight> {
+    this.#looking ??= this.#see(this.#path).finally(() => {
+      this.#looking = null;
+    });
+    const { signal } = this.#stopping;
+    const waiting = new AbortController();
+    const enough = (): void => waiting.abort();
+    signal.addEventListener('abort', enough, { once: true });
+    const late = sleep(answerWithinMs, waiting.signal).then(() =>
+      signal.aborted
+        ? this.#sight
+        : `${this.#path} cannot be looked at: no answer within ${answerWithinMs / 1_000} s`,
+    );
+    try {
+      return await Promise.race([this.#looking, late]);
+    } finally {
+      enough();
+      signal.removeEventListener('abort', enough);
+    }
   }
 }
 

@@ -65,8 +65,17 @@ export async function noteIfNobodyWorks(store: Store, output: Output): Promise<v
     output.print('  no node is up now: an instance, or "message-gc gc", goes on with the run');
 }
 
+/** A container may run under a number that no name belongs to. */
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
 function nameOf(given: string | undefined): string {
-  const name = given ?? userInfo().username;
+  const name = given ?? loginName();
   if (name.length > 0 && name.length <= longestName && !/[\p{Cc}]/u.test(name)) return name;
   throw new Refusal(
     'configuration',

@@ -41,6 +41,31 @@ describe('the stop file', () => {
     expect(await seeStopFile(join(path, 'below a file'))).toBeNull();
   });
 
+  it('counts as there while the file system does not answer, and such a look keeps nobody from ending', async () => {
+    let answer: (sight: string | null) => void = () => undefined;
+    const pending = new Promise<string | null>((resolve) => {
+      answer = resolve;
+    });
+    const looks = [Promise.resolve(null), pending, Promise.resolve(null), new Promise<null>(() => undefined)];
+    const asked: string[] = [];
+    const file = new StopFile(await place(), silentLog, (path) => {
+      asked.push(path);
+      return looks[asked.length - 1] ?? Promise.resolve(null);
+    });
+    await file.begin();
+    expect(file.gate()).toBeNull();
+    await until('the gate to close', 10_000, () => file.gate() !== null);
+    expect(file.gate()?.value).toMatch(/cannot be looked at: no answer within 2 s$/);
+    // Nobody is sent after the one who has not come back.
+    expect(asked).toHaveLength(2);
+    answer(null);
+    await until('the gate to open', 10_000, () => file.gate() === null);
+    await until('another look that hangs', 10_000, () => asked.length === 4);
+    const began = performance.now();
+    await file.end();
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('is a finding of the doctor only while it is there', async () => {
     const path = await place();
     expect(await stopFileFinding(path)).toBeNull();

@@ -8,6 +8,7 @@ import {
   oneDelete,
   ours,
   resetPlain,
+  sizeOf,
 } from './kit/mariadb-tables.mjs';
 import { timesAsFast } from './kit/side-by-side.mjs';
 
@@ -19,11 +20,7 @@ export const benchmark = {
     const { options, server, report } = bench;
     const rows = options.rows ?? 1_700_000;
     await makePlainTemplate(server, rows);
-    const [facts] = await server.ask(
-      `SELECT DATA_LENGTH + INDEX_LENGTH AS bytes, @@innodb_buffer_pool_size AS pool FROM information_schema.TABLES
-       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'template_t'`,
-    );
-    report.fact('table and buffer pool, bytes', facts);
+    report.fact('table and buffer pool, bytes', await sizeOf(server, 'template_t'));
     const obstacle = archiverObstacle();
     if (obstacle !== null) report.say(obstacle);
     const samples = await sideBySideOnMariaDb(bench, {

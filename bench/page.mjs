@@ -26,6 +26,7 @@ const order = [
   'demo',
   'mariadb',
   'mariadb-large',
+  'mariadb-flat',
   'mariadb-text-keys',
   'gentleness',
   'gentleness-mariadb',

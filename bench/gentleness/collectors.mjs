@@ -19,6 +19,7 @@ import { nowMs } from '../kit/monotonic.mjs';
  *
  * @typedef {object} Collector
  * @property {string} name
+ * @property {boolean} [isOurs]
  * @property {(url: string, seconds: number) => Promise<Done>} run
  *
  * @typedef {import('./postgres-world.mjs').World} World
@@ -34,6 +35,7 @@ import { nowMs } from '../kit/monotonic.mjs';
 export function ours(world, profile, maxRate = null) {
   return {
     name: profile + (maxRate === null ? '' : ` at most ${maxRate.toLocaleString('en-US')} rows/s`),
+    isOurs: true,
     async run(url, seconds) {
       const folder = mkdtempSync(join(tmpdir(), 'message-gc-bench-'));
       try {

@@ -23,6 +23,9 @@ const gentleLimit = 1.25;
 const searchGroup = 'search';
 const triplesGroup = 'triples';
 
+/** A search asks only on which side of twice the idle figure a speed lies, and has many probes to make. */
+const searchShare = 1 / 3;
+
 /** @param {import('../kit/options.mjs').Options} options @returns {import('./triple.mjs').Lengths} */
 export function lengthsOf({ smoke, seconds }) {
   return smoke ? { phase: seconds ?? 1, warm: 0.2, after: 0.3 } : { phase: seconds ?? 60, warm: 2, after: 3 };
@@ -36,7 +39,13 @@ export function lengthsOf({ smoke, seconds }) {
 export async function measureSeries(world, { options, report, server }, { leastShare }) {
   const lengths = lengthsOf(options);
   if (options.add && report.takeUp() !== null) report.say('goes on from what was measured earlier today');
-  report.fact('phases', { ...lengths, requestsPerSecond: 200, kinds: 'a third each: insert, read, update' });
+  const searchLengths = { ...lengths, phase: Math.ceil(lengths.phase * searchShare) };
+  report.fact('phases', {
+    ...lengths,
+    search: searchLengths.phase,
+    requestsPerSecond: 200,
+    kinds: 'a third each: insert, read, update',
+  });
   const why = world.engine === 'mariadb' ? whyNoArchiver() : null;
   if (why !== null) report.say(why);
   const hasArchiver = world.engine === 'mariadb' && why === null;
@@ -81,7 +90,7 @@ export async function measureSeries(world, { options, report, server }, { leastS
       const middle = Math.floor((low + high) / 2);
       const collector = ladder[middle];
       if (collector === undefined) return;
-      const triple = await measureTriple(world, collector, lengths, report);
+      const triple = await measureTriple(world, collector, searchLengths, report);
       report.sample(searchGroup, { kind, ...triple });
       report.say(`search ${wordsOf(triple)}`);
       await report.keep(server);
@@ -134,6 +143,7 @@ function wordsOf({ collector, rowsPerSecond, felt, idle, ratio, ratio999 }) {
 /** @param {import('../kit/report.mjs').Report} report @param {number} leastShare */
 function tellTriples(report, leastShare) {
   const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
+  if (triples.length === 0) return;
   const names = [...new Set(triples.map(({ collector }) => collector))];
   const of = (/** @type {string} */ name) => triples.filter(({ collector }) => collector === name);
   const idles = triples.flatMap(({ phases }) =>
@@ -164,6 +174,7 @@ function tellTriples(report, leastShare) {
       `${median(ratios).toFixed(2)} × idle (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`,
       `p99.9 ${median(own.map(({ felt }) => felt.p999)).toFixed(1)} ms, ${median(own.map(({ ratio999 }) => ratio999)).toFixed(2)} × idle`,
       `just after it p99 ${median(rest).toFixed(1)} ms`,
+      ...failuresOf(own),
     );
   }
   const [gentle, full] = [of('gentle'), of('full')];
@@ -184,6 +195,17 @@ function tellTriples(report, leastShare) {
     'at least',
     leastShare,
   );
+}
+
+/** @param {readonly Triple[]} triples */
+function failuresOf(triples) {
+  /** @type {Record<string, number>} */
+  const failed = {};
+  for (const triple of triples) {
+    for (const [words, count] of Object.entries(triple.failed ?? {}))
+      failed[words] = (failed[words] ?? 0) + count;
+  }
+  return Object.entries(failed).map(([words, count]) => `${count} requests failed: ${words}`);
 }
 
 /** The fastest that was seen within the budget, of all triples of a kind. @param {import('../kit/report.mjs').Report} report */

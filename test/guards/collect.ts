@@ -25,6 +25,8 @@ export type Options = {
   readonly pace?: Pace;
   /** Most keys or blocks of a slice of the look. */
   readonly lookUnits?: number;
+  /** False: a batch that somebody waits for does not end for that. */
+  readonly yields?: boolean;
   /** Called after each batch that answered, with its number from 1. */
   readonly after?: (number: number, answer: BatchAnswer) => Promise<void> | void;
   readonly beforeLook?: () => Promise<void>;
@@ -80,7 +82,7 @@ export async function workshop(options: Options): Promise<Workshop> {
     form: 'single',
     policy,
     pace: options.pace ?? { name: 'full', duty: 1, workers },
-    choices: {},
+    choices: options.yields === false ? { waiters: { off: true } } : {},
     gates: [],
     intervals: async () => ({ heartbeatMs: 1_000, leaseMs: 30_000 }),
     renderCallback,

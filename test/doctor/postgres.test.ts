@@ -309,7 +309,9 @@ describePostgres('the doctor on PostgreSQL, with a mapping', () => {
       ],
     });
     const poor = await found([`SET LOCAL ROLE ${role}`], policy);
-    const todo = poor.flatMap((one) => (one.check.startsWith('privilege_') && one.todo ? [one.todo] : []));
+    const todo = poor.flatMap((one) =>
+      one.check.startsWith('privilege_') && one.todo?.startsWith('GRANT') ? [one.todo] : [],
+    );
     expect(todo.join(' ')).toContain(`GRANT SELECT, UPDATE, DELETE ON TABLE public."Chat" TO ${role};`);
     expect(todo.join(' ')).not.toContain('reaction');
     const rich = await found([...todo, `SET LOCAL ROLE ${role}`], policy);

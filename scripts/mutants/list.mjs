@@ -7,7 +7,6 @@ import { waitersMutants } from './waiters-list.mjs';
 
 const batch = 'src/storage/postgres/batch.ts';
 const spanRow = 'src/storage/postgres/span-row.ts';
-const plain = 'src/storage/postgres/delete-plain.ts';
 const foreignKeys = 'src/storage/postgres/foreign-keys.ts';
 const guards = 'src/storage/postgres/plan-guards.ts';
 const sweepSpan = 'src/coreapp/sweep-span.ts';
@@ -87,9 +86,9 @@ export const mutants = [
     name: 'predicate not repeated in the DELETE of a range',
     changes: [
       {
-        file: plain,
-        from: ' AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;\n  const mark',
-        to: ' AND (true OR ${collectableInRangeSql(request.policy, plan, held, parameters)})`;\n  const mark',
+        file: 'src/storage/postgres/delete-locked.ts',
+        from: 'range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`',
+        to: 'range.to)} AND (true OR ${collectableInRangeSql(policy, plan, held, parameters)})`',
       },
     ],
     test: conformance,

@@ -10,7 +10,8 @@ import { collectableInRangeSql, type Held } from './held.js';
 import type { AnswerRow, Keys } from './keys.js';
 import type { LockBudget } from './lock-budget.js';
 import { comment, quotedTable } from './names.js';
-import { Parameters } from './range.js';
+import type { WalkRange } from './batch-range.js';
+import { Parameters, rangeSql } from './range.js';
 
 type Gone = Pick<Deleted, 'deleted' | 'dependents'>;
 
@@ -109,6 +110,16 @@ async function oneByOne(
   const target = targetSql(request, keys, held, parameters);
   const done = await client.query(`${mark} ${target}`, parameters.values);
   return { deleted: done.rowCount ?? 0, dependents: countParts(places, counts) };
+}
+
+/** Which messages of a range may go. */
+export function rangeTargetSql(
+  { policy, plan }: BatchRequest,
+  range: WalkRange,
+  held: Held,
+  parameters: Parameters,
+): string {
+  return `${rangeSql(policy.mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
 }
 
 export function targetSql(

@@ -11,12 +11,12 @@ import {
   neededColumns,
 } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
-import { asksOthers, deleteLocked, targetSql } from './delete-locked.js';
+import { asksOthers, deleteLocked, rangeTargetSql, targetSql } from './delete-locked.js';
 import { answerSql, type AnswerRow, type Keys } from './keys.js';
-import { collectableInRangeSql, type Held } from './held.js';
+import type { Held } from './held.js';
 import { comment, quotedTable } from './names.js';
 import { nappedMs, napSql } from './naps.js';
-import { Parameters, rangeSql } from './range.js';
+import { Parameters } from './range.js';
 
 /**
  * The common case: nobody holds a row of the range. A plain range DELETE with the predicate repeated is the fastest
@@ -34,7 +34,7 @@ export async function deletePlain(
   const { mapping } = request.policy;
   if (asksOthers(mapping, held)) return lockThenDelete(client, budget, request, range, held);
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(request.policy, plan, held, parameters)}`;
+  const where = rangeTargetSql(request, range, held, parameters);
   const mark = comment(request.run.id, request.span.no);
   const target = `DELETE FROM ${quotedTable(mapping.table)} AS m WHERE ${where}${napSql(naps)}`;
   const begunAt = performance.now();
@@ -91,12 +91,13 @@ async function lockThenDelete(
 
 async function lockRange(
   client: PoolClient,
-  { policy, plan, run, span }: BatchRequest,
+  request: BatchRequest,
   range: WalkRange,
   held: Held,
 ): Promise<Keys> {
+  const { policy, plan, run, span } = request;
   const parameters = new Parameters();
-  const where = `${rangeSql(policy.mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
+  const where = rangeTargetSql(request, range, held, parameters);
   const { rows } = await client.query<AnswerRow>(
     `${comment(run.id, span.no)} ${lockedKeysSql(policy.mapping, where, 'FOR UPDATE')}`,
     parameters.values,

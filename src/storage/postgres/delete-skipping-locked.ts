@@ -2,14 +2,14 @@ import type { PoolClient } from 'pg';
 import type { BatchRequest } from '../../core/ports.js';
 import type { Deleted } from '../sweep/deleted.js';
 import type { WalkRange } from './batch-range.js';
-import { deleteLocked } from './delete-locked.js';
+import { deleteLocked, rangeTargetSql } from './delete-locked.js';
 import { deleteDependents, lockedKeysSql, lockLevels, messageKeys } from './dependents.js';
 import type { LockBudget } from './lock-budget.js';
 import { answerSql, type AnswerRow, type Keys } from './keys.js';
-import { collectableInRangeSql, type Held } from './held.js';
+import type { Held } from './held.js';
 import { type Level, levelFacts, levelsOf } from './levels.js';
 import { comment, quoted, quotedTable } from './names.js';
-import { Parameters, rangeSql } from './range.js';
+import { Parameters } from './range.js';
 
 /**
  * The same range when another session holds a row of it: nothing waits. Rows that are locked, or whose dependents
@@ -25,7 +25,7 @@ export async function deleteSkippingLocked(
   const { policy, plan, run, span } = request;
   const { mapping } = policy;
   const parameters = new Parameters();
-  const where = `${rangeSql(mapping, plan, parameters, range.from, range.to)} AND ${collectableInRangeSql(policy, plan, held, parameters)}`;
+  const where = rangeTargetSql(request, range, held, parameters);
   const { rows } = await client.query<AnswerRow>(
     `${comment(run.id, span.no)} ${lockedKeysSql(mapping, where, 'FOR UPDATE SKIP LOCKED')}`,
     parameters.values,

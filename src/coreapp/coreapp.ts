@@ -201,7 +201,6 @@ export class Coreapp implements Service {
       pace,
       choices,
       batchTargetMs: engine.batchTargetMs,
-      gentleDuty: engine.gentleDuty,
       napMs: engine.napMs,
     });
     return this.#hand;

@@ -126,6 +126,39 @@ export function usualLoop({ engine }, sleepMs = 0) {
   };
 }
 
+/** About as many rows as a batch of `gentle` on MariaDB: every second key of these. */
+const bareKeys = 200;
+
+/**
+ * Nothing but the deleting: short DELETEs by ranges of the key, evenly spread over the time, without ledger, signals or
+ * anything else that makes a number true. What a run at that speed is felt beyond this is the product's own doing.
+ * @param {World} world
+ * @param {() => number} speed  rows a second
+ * @returns {Collector}
+ */
+export function bareDeletes({ engine, lastId }, speed) {
+  return {
+    name: bareName,
+    run: (url, seconds) =>
+      withStatements(engine, url, (write) =>
+        timed(async () => {
+          const fromMs = nowMs();
+          const perMs = speed() / 1_000;
+          let deleted = 0;
+          for (let key = 0; key < lastId; key += bareKeys) {
+            await sleep(Math.max(0, fromMs + deleted / perMs - nowMs()));
+            if (nowMs() - fromMs >= seconds * 1_000) break;
+            deleted += await write(
+              `DELETE FROM bench_messages WHERE id > ${key} AND id <= ${key + bareKeys} AND ${eligible[engine]}`,
+            );
+          }
+          return deleted;
+        }),
+      ),
+  };
+}
+export const bareName = 'bare DELETEs at the speed of gentle';
+
 /** Null when it is installed, else how to install it. */
 export function whyNoArchiver() {
   return spawnSync('pt-archiver', ['--version']).status === 0

@@ -1,7 +1,16 @@
 // The series of one engine: triples of every collector in rotated order; then for each kind of collector the search for
 // the highest speed at which the application's p99 stays within twice its idle figure.
 import { median } from '../kit/figures.mjs';
-import { archiver, bestOfArchiver, oneDelete, ours, usualLoop, whyNoArchiver } from './collectors.mjs';
+import {
+  archiver,
+  bareDeletes,
+  bareName,
+  bestOfArchiver,
+  oneDelete,
+  ours,
+  usualLoop,
+  whyNoArchiver,
+} from './collectors.mjs';
 import { plotOf } from './plot.mjs';
 import { figuresOf } from './quantiles.mjs';
 import { measureTriple } from './triple.mjs';
@@ -55,6 +64,7 @@ export async function measureSeries(world, { options, report, server }, { leastS
     ours(world, 'gentle'),
     ours(world, 'balanced'),
     ours(world, 'full'),
+    bareDeletes(world, () => median(speedsOfGentle())),
     oneDelete(world),
     usualLoop(world),
     ...(hasArchiver ? [archiver('pt-archiver at its best', bestOfArchiver(1_000))] : []),
@@ -63,6 +73,10 @@ export async function measureSeries(world, { options, report, server }, { leastS
   for (let repeat = 0; repeat < options.repeats; repeat += 1) {
     const first = collectors.length === 0 ? 0 : repeat % collectors.length;
     for (const collector of [...collectors.slice(first), ...collectors.slice(0, first)]) {
+      if (collector.name === bareName && speedsOfGentle().length === 0) {
+        report.say(`${bareName}: left out, as gentle was not measured before it`);
+        continue;
+      }
       const triple = await measureTriple(world, collector, lengths, report);
       report.sample(triplesGroup, triple);
       report.say(wordsOf(triple));
@@ -77,6 +91,13 @@ export async function measureSeries(world, { options, report, server }, { leastS
   tellSearches(report);
   const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
   if (triples.length > 0) report.beside('svg', plotOf(world.engine, triples));
+
+  function speedsOfGentle() {
+    const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
+    return triples
+      .filter(({ collector }) => collector === 'gentle')
+      .map(({ rowsPerSecond }) => rowsPerSecond);
+  }
 
   /**
    * Steps go from fast to slow; the fastest that keeps the budget is found by halves, as p99 falls with the speed.

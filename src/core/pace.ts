@@ -12,7 +12,7 @@ export type Pace = {
   readonly workers: number;
 };
 
-/** `gentle` leaves the application half of the time; `full` is for windows in which nobody else works. */
+/** `gentle` leaves the application at least half of the time (see `dutyOn`); `full` is for windows in which nobody else works. */
 export const paces = {
   gentle: { name: 'gentle', duty: 0.5, workers: 1 },
   balanced: { name: 'balanced', duty: 0.8, workers: 1 },
@@ -20,6 +20,11 @@ export const paces = {
 } as const satisfies Record<string, Pace>;
 export type PaceName = Pace['name'];
 export const paceNames = Object.keys(paces) as readonly PaceName[];
+
+/** The share of its time that a worker may spend in batches: an engine can ask for more rest at `gentle` than the profile. */
+export function dutyOn(pace: Pace, { gentleDuty }: { readonly gentleDuty: number }): number {
+  return pace.name === 'gentle' ? Math.min(pace.duty, gentleDuty) : pace.duty;
+}
 
 /** The pace of the profile, with another number of workers where one is given. */
 export function paceOf(config: { readonly profile: PaceName; readonly workers: number | null }): Pace {

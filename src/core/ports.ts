@@ -306,6 +306,8 @@ export type EngineFacts = {
    * without rests, when nobody else is said to work.
    */
   readonly batchTargetMs: { readonly gentle: number; readonly alone: number };
+  /** The most of its time that a worker spends in batches at `gentle`, above 0 to 1 (decision 0056). */
+  readonly gentleDuty: number;
   /** Milliseconds that a nap in the middle of a batch takes. Null: there are none. */
   readonly napMs: number | null;
 };

@@ -201,6 +201,7 @@ export class Coreapp implements Service {
       pace,
       choices,
       batchTargetMs: engine.batchTargetMs,
+      gentleDuty: engine.gentleDuty,
       napMs: engine.napMs,
     });
     return this.#hand;

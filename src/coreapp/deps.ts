@@ -12,7 +12,7 @@ import type { Log } from '../kit/log.js';
 export type CoreappDeps = {
   readonly store: Pick<Store, 'ledger' | 'sweep' | 'planner' | 'tidyUp' | 'doctor' | 'preview' | 'signals'>;
   /** Identity of the server and database, how many sessions it can give, and how long a batch should take. */
-  readonly engine: Pick<EngineFacts, 'server' | 'sessions' | 'batchTargetMs' | 'napMs'>;
+  readonly engine: Pick<EngineFacts, 'server' | 'sessions' | 'batchTargetMs' | 'gentleDuty' | 'napMs'>;
   readonly node: NodeIdentity;
   readonly form: RunForm;
   readonly policy: Policy;

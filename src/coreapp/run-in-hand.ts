@@ -1,7 +1,7 @@
 import { batchLimits, createBatchSize, type BatchSize } from '../core/batch-size.js';
 import { createErrorBudget, type ErrorBudget } from '../core/error-budget.js';
 import type { Closed } from '../core/gate.js';
-import { type Pace, paceUnder } from '../core/pace.js';
+import { dutyOn, type Pace, paceUnder } from '../core/pace.js';
 import { napsFor } from '../core/naps.js';
 import type { EngineFacts, Naps } from '../core/ports.js';
 import { createPressure, type Pressure } from '../core/pressure.js';
@@ -19,6 +19,7 @@ export type HandDeps = {
   readonly pace: Pace;
   readonly choices: SignalChoices;
   readonly batchTargetMs: EngineFacts['batchTargetMs'];
+  readonly gentleDuty: EngineFacts['gentleDuty'];
   readonly napMs: EngineFacts['napMs'];
 };
 
@@ -112,7 +113,7 @@ export class RunInHand {
 
   /** Of the next batch. */
   get naps(): Naps | undefined {
-    return napsFor(this.#deps.napMs, this.#pace.duty);
+    return napsFor(this.#deps.napMs, dutyOn(this.#pace, this.#deps));
   }
 
   walked(units: number, ms: number): void {
@@ -176,7 +177,7 @@ export class RunInHand {
 
   /** The same, whatever was last told: after a stand-still the reason is still that one until a batch has ended. */
   get allowedDuty(): number {
-    return this.#pace.duty * this.pressure.now.duty;
+    return dutyOn(this.#pace, this.#deps) * this.pressure.now.duty;
   }
 
   /** By what was last told: nothing moves until something else happens. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { paces, restingReason, restMs } from '../../src/core/pace.js';
+import { dutyOn, paces, restingReason, restMs } from '../../src/core/pace.js';
 
 const middle = (): number => 0.5;
 
@@ -9,6 +9,13 @@ describe('pace', () => {
     expect(restMs(40, paces.gentle.duty, middle)).toBeCloseTo(40);
     expect(restMs(40, paces.balanced.duty, middle)).toBeCloseTo(10);
     expect(restMs(40, paces.full.duty, middle)).toBe(0);
+  });
+
+  it('rests longer on an engine that asks for it, and only when gentle', () => {
+    expect(dutyOn(paces.gentle, { gentleDuty: 0.3 })).toBe(0.3);
+    expect(dutyOn(paces.gentle, { gentleDuty: 0.8 })).toBe(0.5);
+    expect(dutyOn(paces.balanced, { gentleDuty: 0.3 })).toBe(0.8);
+    expect(dutyOn(paces.full, { gentleDuty: 0.3 })).toBe(1);
   });
 
   it('uses two workers only when nobody else is to be spared', () => {

@@ -41,6 +41,7 @@ function working(...ends: readonly (BatchAnswer | StoreError)[]) {
     pace: paces.gentle,
     choices: {},
     batchTargetMs: { gentle: 20, alone: 20 },
+    gentleDuty: 0.5,
     napMs: null,
   });
   const nothing = (): void => undefined;

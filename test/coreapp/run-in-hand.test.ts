@@ -8,7 +8,14 @@ function inHand() {
   const clock = createHandClock();
   const run = { id: 'a'.repeat(32), profile: null, maxRate: null } as Run;
   const batchTargetMs = { gentle: 2, alone: 20 };
-  const hand = new RunInHand(run, { clock, pace: paces.gentle, choices: {}, batchTargetMs, napMs: null });
+  const hand = new RunInHand(run, {
+    clock,
+    pace: paces.gentle,
+    choices: {},
+    batchTargetMs,
+    gentleDuty: 0.3,
+    napMs: null,
+  });
   return { clock, hand, since: () => hand.live.reason.since };
 }
 
@@ -48,4 +55,13 @@ test('after a stand-still neither speed nor end is reckoned with the time that i
   hand.progress.reached(0.21);
   expect(hand.live.rowsPerSecond).toBeCloseTo(1_000);
   expect(hand.live.etaSeconds).toBeCloseTo(79);
+});
+
+test('the rest that an engine asks for counts at gentle, and no longer where an operator sets another profile', () => {
+  const { hand } = inHand();
+  expect(hand.allowedDuty).toBe(0.3);
+  hand.obey({ profile: 'balanced', maxRate: null });
+  expect(hand.allowedDuty).toBe(0.8);
+  hand.obey({ profile: 'gentle', maxRate: null });
+  expect(hand.allowedDuty).toBe(0.3);
 });

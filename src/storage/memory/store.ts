@@ -51,6 +51,7 @@ export function createMemoryStore(clock: Clock = systemClock, tables: Tables = c
         sessions: 1,
         server: memoryServer,
         batchTargetMs: { gentle: 50, alone: 50 },
+        gentleDuty: 0.5,
         napMs: null,
       };
     },

@@ -44,6 +44,7 @@ export async function prepareDatabase(
         // Each COMMIT waits for the disk, which nobody can leave out for a session: ranges of 20,000 keys reached 0.93 of one
         // DELETE's speed over 1.7 M rows, of 2,000 half of it.
         batchTargetMs: { gentle: 8, alone: 100 },
+        gentleDuty: 0.3,
         napMs: null,
         server: await identity(session, storeId),
       };

@@ -82,6 +82,7 @@ async function readFacts(sessions: Sessions, client: PoolClient): Promise<Prepar
     // 50 ms) until the writer of the log was kept awake by other means (log-waker.ts). Now 20 and 30 ms are alike, and an
     // application waits less for us; below 12 ms the ledger's share grows.
     batchTargetMs: { gentle: 4, alone: 20 },
+    gentleDuty: 0.5,
     server: `postgresql:${await systemIdentifier(client)}:${found.database}`,
     deadlockTimeoutMs: found.deadlock,
     napMs: sessions.hasTimeLimits && found.deadlock >= leastDeadlockMs ? await measureNap(client) : null,

@@ -133,7 +133,7 @@ const bareKeys = 200;
  * Nothing but the deleting: short DELETEs by ranges of the key, evenly spread over the time, without ledger, signals or
  * anything else that makes a number true. What a run at that speed is felt beyond this is the product's own doing.
  * @param {World} world
- * @param {() => number} speed  rows a second
+ * @param {() => number} speed  rows a second; where so many short transactions are not to be had, as many as there are
  * @returns {Collector}
  */
 export function bareDeletes({ engine, lastId }, speed) {

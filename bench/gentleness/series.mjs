@@ -64,7 +64,7 @@ export async function measureSeries(world, { options, report, server }, { leastS
     ours(world, 'gentle'),
     ours(world, 'balanced'),
     ours(world, 'full'),
-    bareDeletes(world, () => median(speedsOfGentle())),
+    bareDeletes(world, () => median(speedsOf(report, 'gentle'))),
     oneDelete(world),
     usualLoop(world),
     ...(hasArchiver ? [archiver('pt-archiver at its best', bestOfArchiver(1_000))] : []),
@@ -73,7 +73,7 @@ export async function measureSeries(world, { options, report, server }, { leastS
   for (let repeat = 0; repeat < options.repeats; repeat += 1) {
     const first = collectors.length === 0 ? 0 : repeat % collectors.length;
     for (const collector of [...collectors.slice(first), ...collectors.slice(0, first)]) {
-      if (collector.name === bareName && speedsOfGentle().length === 0) {
+      if (collector.name === bareName && speedsOf(report, 'gentle').length === 0) {
         report.say(`${bareName}: left out, as gentle was not measured before it`);
         continue;
       }
@@ -91,13 +91,6 @@ export async function measureSeries(world, { options, report, server }, { leastS
   tellSearches(report);
   const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
   if (triples.length > 0) report.beside('svg', plotOf(world.engine, triples));
-
-  function speedsOfGentle() {
-    const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
-    return triples
-      .filter(({ collector }) => collector === 'gentle')
-      .map(({ rowsPerSecond }) => rowsPerSecond);
-  }
 
   /**
    * Steps go from fast to slow; the fastest that keeps the budget is found by halves, as p99 falls with the speed.
@@ -156,6 +149,12 @@ function laddersOf(world, hasArchiver) {
   };
 }
 
+/** Rows a second in every triple so far. @param {import('../kit/report.mjs').Report} report @param {string} name */
+function speedsOf(report, name) {
+  const triples = /** @type {readonly Triple[]} */ (report.samplesOf(triplesGroup));
+  return triples.filter(({ collector }) => collector === name).map(({ rowsPerSecond }) => rowsPerSecond);
+}
+
 /** @param {Triple} triple */
 function wordsOf({ collector, rowsPerSecond, felt, idle, ratio, ratio999 }) {
   return `${collector}: ${Math.round(rowsPerSecond).toLocaleString('en-US')} rows/s, p99 ${felt.p99.toFixed(2)} ms against ${idle.p99.toFixed(2)} idle (${ratio.toFixed(2)} ×), p99.9 ${felt.p999.toFixed(2)} against ${idle.p999.toFixed(2)} (${ratio999.toFixed(2)} ×)`;
@@ -198,7 +197,8 @@ function tellTriples(report, leastShare) {
       ...failuresOf(own),
     );
   }
-  const [gentle, full] = [of('gentle'), of('full')];
+  const gentle = of('gentle');
+  const fullSpeeds = speedsOf(report, 'full');
   if (gentle.length === 0) return;
   const ratios = gentle.map(({ ratio }) => ratio);
   report.target(
@@ -207,9 +207,9 @@ function tellTriples(report, leastShare) {
     'at most',
     Number(Math.max(gentleLimit, spread).toFixed(2)),
   );
-  if (full.length === 0) return;
-  const fullSpeed = median(full.map(({ rowsPerSecond }) => rowsPerSecond));
-  const shares = gentle.map(({ rowsPerSecond }) => rowsPerSecond / fullSpeed);
+  if (fullSpeeds.length === 0) return;
+  const fullSpeed = median(fullSpeeds);
+  const shares = speedsOf(report, 'gentle').map((speed) => speed / fullSpeed);
   report.target(
     'speed of gentle against full',
     { value: median(shares), byRepeat: shares },

@@ -1,8 +1,11 @@
 // The same on MariaDB. With default settings the large table is many times the buffer pool, the small one about twice.
+// Beside it what the server itself makes of ten times the rows: one DELETE, and pt-archiver, which commits as often as we.
 //   node bench/mariadb-flat.mjs [--server mysql://root@127.0.0.1:3306/mysql] [--rows N] [--repeats N] [--smoke]
-import { nameOf, tellFlatness } from './kit/flatness.mjs';
-import { runIfCalledOnMariaDb, sideBySideOnMariaDb } from './kit/mariadb.mjs';
-import { countPlain, makePlain, ours, sizeOf } from './kit/mariadb-tables.mjs';
+import { nameOf, tellFlatness, tellGrowth } from './kit/flatness.mjs';
+import { archiverBest, archiverObstacle, runIfCalledOnMariaDb, sideBySideOnMariaDb } from './kit/mariadb.mjs';
+import { byArchiver, countPlain, makePlain, oneDelete, ours, sizeOf } from './kit/mariadb-tables.mjs';
+
+/** @typedef {(import('./kit/ours.mjs').Collected & { purgeMs: number })[]} OurSamples */
 
 /** @type {import('./kit/mariadb.mjs').MariaDbBenchmark} */
 export const benchmark = {
@@ -10,19 +13,34 @@ export const benchmark = {
   asks: 'Does a row on MariaDB cost the same at the end of a run as at its beginning, and in a table ten times as large?',
   async measure(bench) {
     const { options, server, report } = bench;
+    const obstacle = archiverObstacle();
+    if (obstacle !== null) report.say(obstacle);
+    const others = {
+      'one DELETE': () => oneDelete(server),
+      ...(obstacle === null && { "pt-archiver's best": () => byArchiver(server, archiverBest) }),
+    };
     const ofTable = async (/** @type {number} */ rows) => {
       const name = nameOf(rows);
       const samples = await sideBySideOnMariaDb(bench, {
         reset: () => makePlain(server, rows),
         count: () => countPlain(server, false),
-        variants: { [name]: () => ours(server, false) },
+        variants: {
+          [name]: () => ours(server, false),
+          ...Object.fromEntries(Object.entries(others).map(([who, work]) => [`${name}, ${who}`, work])),
+        },
       });
       report.fact(`table of ${name} and buffer pool, bytes`, await sizeOf(server, 't'));
-      return { rows, runs: samples[name] ?? [] };
+      return { rows, samples, runs: /** @type {OurSamples} */ (samples[name] ?? []) };
     };
     const large = options.rows ?? 10_000_000;
-    const small = await ofTable(Math.max(1, Math.round(large / 10)));
-    tellFlatness(report, small, await ofTable(large));
+    const ofSmall = await ofTable(Math.max(1, Math.round(large / 10)));
+    const ofLarge = await ofTable(large);
+    tellFlatness(report, ofSmall, ofLarge);
+    tellGrowth(report, 'a run', ofSmall.runs, ofLarge.runs);
+    for (const who of Object.keys(others)) {
+      const of = (/** @type {typeof ofSmall} */ { rows, samples }) => samples[`${nameOf(rows)}, ${who}`] ?? [];
+      tellGrowth(report, who, of(ofSmall), of(ofLarge));
+    }
   },
 };
 

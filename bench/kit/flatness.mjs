@@ -38,6 +38,27 @@ export function tellFlatness(report, small, large) {
 }
 
 /**
+ * How much dearer a message of the large table is than one of the small table, until the work has answered and until what
+ * it left is purged as well.
+ * @param {import('./report.mjs').Report} report
+ * @param {string} who
+ * @param {readonly Piece[]} small
+ * @param {readonly Piece[]} large
+ *
+ * @typedef {{ ms: number, purgeMs: number, deleted: number }} Piece
+ */
+export function tellGrowth(report, who, small, large) {
+  const times = (/** @type {(piece: Piece) => number} */ of) => {
+    const perMessage = (/** @type {readonly Piece[]} */ pieces) =>
+      median(pieces.map((piece) => of(piece) / piece.deleted));
+    return (perMessage(large) / perMessage(small)).toFixed(2);
+  };
+  const answered = times(({ ms }) => ms);
+  const purged = times(({ ms, purgeMs }) => ms + purgeMs);
+  report.line(`${who}, per message of the large table`, `${answered} ×`, `until it is purged ${purged} ×`);
+}
+
+/**
  * Wall time from where a share of all keys was walked to where another was, for both workers together.
  * @param {readonly import('./ours.mjs').Batch[]} unordered
  */

@@ -38,7 +38,8 @@ export const benchmark = {
     tellFlatness(report, ofSmall, ofLarge);
     tellGrowth(report, 'a run', ofSmall.runs, ofLarge.runs);
     for (const who of Object.keys(others)) {
-      const of = (/** @type {typeof ofSmall} */ { rows, samples }) => samples[`${nameOf(rows)}, ${who}`] ?? [];
+      const of = (/** @type {typeof ofSmall} */ { rows, samples }) =>
+        samples[`${nameOf(rows)}, ${who}`] ?? [];
       tellGrowth(report, who, of(ofSmall), of(ofLarge));
     }
   },

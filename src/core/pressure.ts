@@ -14,10 +14,11 @@ import {
 /**
  * The pace that the signals leave a run:
  *
- *   load  = value / limit; of a steering signal smoothed (0.3 new, 0.7 old), so that one slow probe stops nothing
+ *   load  = value / limit; of a steering signal smoothed (0.3 new, 0.7 old), so that one slow probe stops nothing, unless it
+ *           is a level, of which an old value would only be late
  *   steer : 1 up to a load of 0.6, then falling in a line to 0.1 just below 1
  *   slow  : 0.5 from a load of 1
- *   stop  : 0 from a load of 1 (steering signals too), until it has been below 0.8 for 5 s
+ *   stop  : 0 from a load of 1 (steering signals too), until it has been below 0.8 for 5 s; a level: until it is below 0.95
  *   lost  : 0 when a used signal was not read for 5 s, or never yet and the first look failed, unless it may be missing
  *   absent, off, or without a limit in this profile: 1
  *
@@ -53,6 +54,8 @@ const leastDuty = 0.1;
 const slowDuty = 0.5;
 const releaseLoad = 0.8;
 const releaseMs = 5_000;
+/** A level does not flap; and the server stops lowering InnoDB's log where it is well below the limit (decision 0058). */
+const levelReleaseLoad = 0.95;
 export const lostAfterMs = 5_000;
 /** The canary's own figure before the first batch, so many times. */
 const baselineFactor = 3;
@@ -104,7 +107,7 @@ export function createPressure(clock: Clock, profile: PaceName, choices: SignalC
     // The first look too: the server was as well as its own figure from before the first batch.
     const before =
       one.load ?? (reading.baseline === undefined || !(limit > 0) ? null : reading.baseline / limit);
-    const isSmoothed = kindOf(one.signal) === 'steer' && before !== null;
+    const isSmoothed = kindOf(one.signal) === 'steer' && !isLevel(one.signal) && before !== null;
     one.load = isSmoothed ? smoothing * raw + (1 - smoothing) * before : raw;
     holdOrRelease(one, now);
   };
@@ -201,6 +204,8 @@ function holdOrRelease(one: Watched, now: number): void {
   const value = one.reading?.value ?? 0;
   if (one.load >= 1) {
     one.stopped = { highest: Math.max(value, one.stopped?.highest ?? value), calmSince: null };
+  } else if (one.stopped !== null && isLevel(one.signal)) {
+    if (one.load < levelReleaseLoad) one.stopped = null;
   } else if (one.stopped !== null) {
     if (one.load >= releaseLoad) one.stopped.calmSince = null;
     else if (one.stopped.calmSince === null) one.stopped.calmSince = now;
@@ -229,6 +234,11 @@ function stateOf(
 
 function kindOf(signal: SignalName): SignalKind {
   return (signalRules[signal] satisfies SignalRule).kind;
+}
+
+function isLevel(signal: SignalName): boolean {
+  const rule: SignalRule = signalRules[signal];
+  return rule.isLevel === true;
 }
 
 /** Four significant digits: more would be noise to read. */

@@ -16,6 +16,8 @@ export type SignalRule = {
   readonly kind: SignalKind;
   /** Of values and limits. */
   readonly unit: string;
+  /** Of a steering signal: each look is the truth, not a sample of it, and is taken as it is. */
+  readonly isLevel?: true;
   /** By profile; null: not used in it. `full` is for windows in which nobody else works. */
   readonly limits: Readonly<Record<PaceName, number | null>>;
   readonly says: string;
@@ -82,6 +84,13 @@ export const signalRules = {
     unit: 'entries',
     limits: { gentle: 2_000_000, balanced: 5_000_000, full: 20_000_000 },
     says: "InnoDB's history list: changes that purge has not cleaned away yet.",
+  },
+  redo_log: {
+    kind: 'steer',
+    unit: 'share',
+    isLevel: true,
+    limits: { gentle: 0.95, balanced: 0.95, full: null },
+    says: "How full InnoDB's redo log is. Near its end the server writes all its pages at once, and every COMMIT waits.",
   },
   flow_control: {
     kind: 'stop',

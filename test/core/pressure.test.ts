@@ -80,6 +80,24 @@ describe('pressure', () => {
     expect(look('replica_lag', 1)).toEqual({ duty: 1, because: null });
   });
 
+  it('takes a level as it is: the redo log is full while a smoothed value would still rise', () => {
+    const { pressure, look } = watching();
+    pressure.begin(used('redo_log'));
+    expect(look('redo_log', 0.1)).toEqual({ duty: 1, because: null });
+    expect(look('redo_log', 0.855).duty).toBeCloseTo(0.325);
+    expect(look('redo_log', 0.95).because).toMatchObject({
+      code: 'stopped',
+      signal: 'redo_log',
+      limit: 0.95,
+    });
+    // Where the server leaves it: five calm seconds at less would never come.
+    expect(look('redo_log', 0.91).duty).toBe(0);
+    expect(look('redo_log', 0.88).because).toMatchObject({ code: 'slowed', signal: 'redo_log' });
+    look('redo_log', 0.96);
+    pressure.setProfile('full');
+    expect(pressure.now.duty).toBe(1);
+  });
+
   it('smooths what steers, so that one slow probe does not stop the run, and does not smooth what stops', () => {
     const { pressure, look } = watching();
     pressure.begin(used('canary', 'replica_lag'));

@@ -75,6 +75,7 @@ const calm = [
   'dead_rows',
   'oldest_transaction',
   'history_list',
+  'redo_log',
   'disk_used',
 ];
 

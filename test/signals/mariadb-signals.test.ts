@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { waitForRun } from '../harness/collection.js';
 import { mariadbConnection } from '../harness/mariadb-database.js';
 import { OwnServer } from '../harness/mariadb-server.js';
-import { mariadbWorld } from '../harness/mariadb-world.js';
+import { type MariadbWorld, mariadbWorld } from '../harness/mariadb-world.js';
+import { until } from '../harness/wait.js';
 import {
   expectGoesOnAndEnds,
   expectStandingStill,
@@ -21,6 +22,23 @@ import {
 const missing = missingServer();
 /** What a busy test machine would set off beside the signal that is looked at. */
 const calm = 'canary=off,active_sessions=off';
+
+/** The server writes every page at once from here on; the log has nothing to keep then. */
+async function writeDirtyPages({ client }: MariadbWorld): Promise<void> {
+  await client.query('SET GLOBAL innodb_max_dirty_pages_pct = 0');
+}
+
+async function keepDirtyPages({ client }: MariadbWorld): Promise<void> {
+  await client.query('SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT');
+}
+
+async function logShare({ client }: MariadbWorld): Promise<number> {
+  const [rows] = await client.query("SHOW GLOBAL STATUS LIKE 'Innodb\\_checkpoint\\_%age'");
+  const told = new Map(
+    (rows as { Variable_name: string; Value: string }[]).map((row) => [row.Variable_name, row.Value]),
+  );
+  return Number(told.get('Innodb_checkpoint_age')) / Number(told.get('Innodb_checkpoint_max_age'));
+}
 
 describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_000 }, () => {
   let server: OwnServer;
@@ -40,7 +58,14 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
     });
     const id = await startSlowly(world, instance, 500);
     const signals = await signalsOf(instance, id);
-    for (const name of ['canary', 'active_sessions', 'oldest_transaction', 'history_list', 'disk_used'])
+    for (const name of [
+      'canary',
+      'active_sessions',
+      'oldest_transaction',
+      'history_list',
+      'redo_log',
+      'disk_used',
+    ])
       expect(signals[name], name).toMatchObject({ value: expect.any(Number) });
     expect(signals['own_check']).toMatchObject({ state: 'ok', value: 0.25, limit: 1 });
     // Its own transactions are nobody's.
@@ -100,6 +125,30 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
       detail: `session ${long.threadId} of root`,
     });
     await long.query('ROLLBACK');
+    await expectGoesOnAndEnds(world, instance, id);
+  });
+
+  test('a redo log that is nearly full makes the run stand still until the server has written its pages', async () => {
+    const world = await mariadbWorld(20_000);
+    await world.client.query('SET GLOBAL innodb_log_file_size = 16777216');
+    onTestFinished(() => keepDirtyPages(world));
+    await writeDirtyPages(world);
+    // What seeding has left in the log is written.
+    await until('the log to be empty', 20_000, async () => (await logShare(world)) < 0.1);
+    await keepDirtyPages(world);
+    const instance = await world.start({ MESSAGE_GC_SIGNALS: `${calm},redo_log=0.5` });
+    const id = await startSlowly(world, instance, 100);
+    expect((await signalsOf(instance, id))['redo_log']).toMatchObject({
+      state: 'ok',
+      detail: expect.stringMatching(/^of 1\d MiB$/),
+    });
+    await world.client.query('CREATE TABLE filler (id int PRIMARY KEY, body varchar(4000))');
+    // About two thirds of the log: near its end the server writes pages by itself.
+    await world.client.query(`INSERT INTO filler SELECT seq, REPEAT('x', 4000) FROM seq_1_to_2000`);
+    const run = await waitForReason(instance, id, 'stopped', 'redo_log');
+    expect(run.reason).toMatchObject({ limit: 0.5 });
+    await expectStandingStill(world);
+    await writeDirtyPages(world);
     await expectGoesOnAndEnds(world, instance, id);
   });
 

@@ -9,6 +9,7 @@ import { flowControl } from './flow-control.js';
 import { historyList } from './history-list.js';
 import { oldestTransaction } from './oldest-transaction.js';
 import { ownCheck } from './own-check.js';
+import { redoLog } from './redo-log.js';
 import { replicaLag } from './replica-lag.js';
 import type { Waiters } from './waiters.js';
 
@@ -27,6 +28,7 @@ export function signalsOf(sessions: Sessions, sources: SignalSources, waiters: W
           replicaLag(sessions, replicas, `${id}.replicas`),
           oldestTransaction(sessions),
           historyList(sessions),
+          redoLog(sessions),
           flowControl(sessions),
           diskUsed(sessions),
           ownCheck(sessions, sources.checkSql),

@@ -142,7 +142,7 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
     // What seeding has left in the log is written.
     await until('the log to be empty', 20_000, async () => (await logShare(world)) < 0.1);
     await keepDirtyPages(world);
-    const instance = await world.start({ MESSAGE_GC_SIGNALS: `${calm},redo_log=0.5` });
+    const instance = await world.start({ MESSAGE_GC_SIGNALS: `${calm},redo_log=0.3` });
     const id = await startSlowly(world, instance, 100);
     expect((await signalsOf(instance, id))['redo_log']).toMatchObject({
       state: 'ok',
@@ -152,7 +152,7 @@ describe.skipIf(missing !== null)('signals of a MariaDB server', { timeout: 120_
     // About two thirds of the log: near its end the server writes pages by itself.
     await world.client.query(`INSERT INTO filler SELECT seq, REPEAT('x', 4000) FROM seq_1_to_2000`);
     const run = await waitForReason(instance, id, 'stopped', 'redo_log');
-    expect(run.reason).toMatchObject({ limit: 0.5 });
+    expect(run.reason).toMatchObject({ limit: 0.3 });
     // How long it stands still is the server's to say, which writes pages when it has nothing else to do.
     await writeDirtyPages(world);
     await expectGoesOnAndEnds(world, instance, id);

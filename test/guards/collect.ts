@@ -8,8 +8,9 @@ import type { Pace } from '../../src/core/pace.js';
 import type { Policy } from '../../src/core/policy.js';
 import type { BatchAnswer, EngineFacts, Store } from '../../src/core/ports.js';
 import type { RunView } from '../../src/core/run-view.js';
+import type { SignalChoices } from '../../src/core/signals.js';
 import { Coreapp } from '../../src/coreapp/coreapp.js';
-import { systemClock } from '../../src/kit/clock.js';
+import { type Clock, systemClock } from '../../src/kit/clock.js';
 import { silentLog } from '../../src/kit/log.js';
 import { renderCallback } from '../conformance/drive.js';
 import { within } from '../harness/wait.js';
@@ -30,6 +31,9 @@ export type Options = {
   /** Called after each batch that answered, with its number from 1. */
   readonly after?: (number: number, answer: BatchAnswer) => Promise<void> | void;
   readonly beforeLook?: () => Promise<void>;
+  /** The machine's where nothing else is said. */
+  readonly clock?: Clock;
+  readonly choices?: SignalChoices;
 };
 
 export type Workshop = {
@@ -82,11 +86,11 @@ export async function workshop(options: Options): Promise<Workshop> {
     form: 'single',
     policy,
     pace: options.pace ?? { name: 'full', duty: 1, workers },
-    choices: options.yields === false ? { waiters: { off: true } } : {},
+    choices: { ...options.choices, ...(options.yields === false && { waiters: { off: true } }) },
     gates: [],
     intervals: async () => ({ heartbeatMs: 1_000, leaseMs: 30_000 }),
     renderCallback,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log: silentLog,
     watch: {
       swept: () => undefined,

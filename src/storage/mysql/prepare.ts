@@ -1,5 +1,6 @@
 import { Refusal, StoreError } from '../../core/errors.js';
 import type { EngineFacts, Store } from '../../core/ports.js';
+import { countersLike } from './counters.js';
 import { translate } from './errors.js';
 import { migrate, readLedgerState } from './migrations.js';
 import { makeOwnTables, notOurs, ownTablesState, readRecord } from './own-tables.js';
@@ -95,12 +96,12 @@ async function refuseUnfitServer(session: Session): Promise<void> {
  * MariaDB has no identity that lasts: our store's id, which a copy would share, with the machine's name and port.
  */
 async function identity(session: Session, storeId: string): Promise<string> {
-  const cluster = await session.rows<{ Value: string }>(`SHOW STATUS LIKE 'wsrep_cluster_state_uuid'`);
+  const cluster = await countersLike(session, 'wsrep_cluster_state_uuid');
   const name = await session.rows<{ db: string; host: string; port: number }>(
     'SELECT DATABASE() AS db, @@hostname AS host, @@port AS port',
   );
   const { db = '', host = '', port = 0 } = name[0] ?? {};
-  const uuid = cluster[0]?.Value ?? '';
+  const uuid = cluster.get('wsrep_cluster_state_uuid') ?? '';
   if (/^[0-9a-f-]{36}$/.test(uuid) && !/^[0-]+$/.test(uuid)) return `galera:${uuid}:${db}:${storeId}`;
   if (session.can.engine === 'mysql') {
     const rows = await session.rows<{ id: string }>('SELECT @@server_uuid AS id');

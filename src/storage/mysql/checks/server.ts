@@ -1,6 +1,7 @@
 /** The doctor's look at the server: its version and state, and the settings that a run depends on. */
 import type { Finding } from '../../../core/ports.js';
 import { ok } from '../../checks/finding.js';
+import { countersLike } from '../counters.js';
 import type { Session } from '../session.js';
 
 export async function serverFindings(session: Session): Promise<readonly Finding[]> {
@@ -94,16 +95,13 @@ function durability(flush: number): Finding {
 }
 
 async function cluster(session: Session): Promise<readonly Finding[]> {
-  const rows = await session.rows<{ Variable_name: string; Value: string }>(
-    `SHOW STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_size', 'wsrep_cluster_status')`,
-  );
-  const status = Object.fromEntries(rows.map((row) => [row.Variable_name, row.Value]));
-  const size = Number(status['wsrep_cluster_size'] ?? '0');
+  const status = await countersLike(session, 'wsrep_%');
+  const size = Number(status.get('wsrep_cluster_size') ?? '0');
   if (size === 0) return [];
-  const found = `A Galera cluster of ${size}, this machine ${status['wsrep_cluster_status']}, ready: ${status['wsrep_ready']}.`;
+  const found = `A Galera cluster of ${size}, this machine ${status.get('wsrep_cluster_status')}, ready: ${status.get('wsrep_ready')}.`;
   const why =
     'Row locks are not cluster-wide: collecting through the machine that the application writes to disturbs it least.';
-  if (status['wsrep_ready'] === 'ON') return [ok('cluster', found, why)];
+  if (status.get('wsrep_ready') === 'ON') return [ok('cluster', found, why)];
   return [
     {
       level: 'error',

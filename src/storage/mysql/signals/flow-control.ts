@@ -1,7 +1,6 @@
 import type { Watcher } from '../../signals/gather.js';
+import { countersLike } from '../counters.js';
 import { asking, type Sessions } from '../pool.js';
-
-const counter = 'wsrep_flow_control_paused_ns';
 
 /**
  * A Galera cluster whose slowest machine cannot keep up holds all writers back, the application's too. The counter is
@@ -11,8 +10,9 @@ export function flowControl(sessions: Sessions): Watcher {
   let before: { readonly ns: bigint; readonly at: number } | null = null;
   const pausedNs = (): Promise<bigint | null> =>
     asking(sessions.monitor, 'see whether the cluster keeps up', async (session) => {
-      const rows = await session.rows<{ Value: string }>(`SHOW STATUS LIKE '${counter}'`);
-      return rows[0] === undefined ? null : BigInt(rows[0].Value);
+      const told = await countersLike(session, 'wsrep_flow_control_paused_ns');
+      const ns = told.get('wsrep_flow_control_paused_ns');
+      return ns === undefined ? null : BigInt(ns);
     });
   return {
     signal: 'flow_control',

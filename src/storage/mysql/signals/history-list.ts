@@ -1,4 +1,5 @@
 import type { Watcher } from '../../signals/gather.js';
+import { countersLike } from '../counters.js';
 import { asking, type Sessions } from '../pool.js';
 import type { Session } from '../session.js';
 import { unlessDenied } from './privilege.js';
@@ -7,8 +8,9 @@ type Way = (session: Session) => Promise<number | null>;
 
 /** MariaDB tells it to everybody. */
 const ofStatus: Way = async (session) => {
-  const rows = await session.rows<{ Value: string }>(`SHOW GLOBAL STATUS LIKE 'Innodb_history_list_length'`);
-  return rows[0] === undefined ? null : Number(rows[0].Value);
+  const told = await countersLike(session, 'Innodb_history_list_length');
+  const length = told.get('innodb_history_list_length');
+  return length === undefined ? null : Number(length);
 };
 
 /** Counts only while it is enabled, which it is unless somebody switched it off. */

@@ -1,4 +1,5 @@
 import type { Watcher } from '../../signals/gather.js';
+import { countersLike } from '../counters.js';
 import { asking, type Sessions } from '../pool.js';
 
 type Log = { readonly used: number; readonly room: number };
@@ -10,13 +11,10 @@ type Log = { readonly used: number; readonly room: number };
 export function redoLog(sessions: Sessions): Watcher {
   const look = (): Promise<Log | null> =>
     asking(sessions.monitor, 'see how full the redo log is', async (session) => {
-      const rows = await session.rows<{ Variable_name: string; Value: string }>(
-        `SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_checkpoint_age', 'Innodb_checkpoint_max_age')`,
-      );
-      const told = new Map(rows.map((row) => [row.Variable_name.toLowerCase(), Number(row.Value)]));
-      const used = told.get('innodb_checkpoint_age');
-      const room = told.get('innodb_checkpoint_max_age');
-      return used === undefined || room === undefined || !(room > 0) ? null : { used, room };
+      const told = await countersLike(session, 'Innodb_checkpoint_%');
+      const used = Number(told.get('innodb_checkpoint_age') ?? Number.NaN);
+      const room = Number(told.get('innodb_checkpoint_max_age') ?? Number.NaN);
+      return used >= 0 && room > 0 ? { used, room } : null;
     });
   return {
     signal: 'redo_log',

@@ -30,6 +30,7 @@ const order = [
   'mariadb-text-keys',
   'gentleness',
   'gentleness-mariadb',
+  'redo-log',
 ];
 
 /** @typedef {import('./kit/report.mjs').Result} Result */

@@ -15,6 +15,7 @@ import { benchmark as memory } from './memory.mjs';
 import { benchmark as nodes } from './nodes.mjs';
 import { benchmark as randomKeys } from './random-keys.mjs';
 import { benchmark as receipts } from './receipts.mjs';
+import { benchmark as redoLog } from './redo-log.mjs';
 import { benchmark as sweep } from './sweep.mjs';
 import { benchmark as takeOver } from './take-over.mjs';
 import { benchmark as textKeys } from './text-keys.mjs';
@@ -34,6 +35,7 @@ const benchmarks = [
   demo,
   gentleness,
   gentlenessOnMariadb,
+  redoLog,
 ];
 
 const options = readOptions(process.argv.slice(2));

@@ -30,11 +30,12 @@ import { nowMs } from '../kit/monotonic.mjs';
  * @param {World} world
  * @param {'gentle' | 'balanced' | 'full'} profile
  * @param {number | null} [maxRate]  messages a second, set as soon as the run is there
+ * @param {string | null} [without]  a signal that is switched off
  * @returns {Collector}
  */
-export function ours(world, profile, maxRate = null) {
+export function ours(world, profile, maxRate = null, without = null) {
   return {
-    name: profile + (maxRate === null ? '' : ` at most ${maxRate.toLocaleString('en-US')} rows/s`),
+    name: `${profile}${maxRate === null ? '' : ` at most ${maxRate.toLocaleString('en-US')} rows/s`}${without === null ? '' : ` without ${without}`}`,
     isOurs: true,
     async run(url, seconds) {
       const folder = mkdtempSync(join(tmpdir(), 'message-gc-bench-'));
@@ -45,6 +46,7 @@ export function ours(world, profile, maxRate = null) {
           DATABASE_URL: url,
           MESSAGE_GC_CONFIG: mapping,
           MESSAGE_GC_PROFILE: profile,
+          ...(without !== null && { MESSAGE_GC_SIGNALS: `${without}=off` }),
         });
         const ended = outputOf(child).then((output) => ({ ...output, toMs: nowMs() }));
         if (maxRate !== null) {

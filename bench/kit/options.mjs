@@ -29,7 +29,7 @@ export const optionsHelp = `  --repeats N   how often each variant is measured (
   --server URL  a running PostgreSQL instead of a private one; scratch databases are made there and dropped
   --noisy       mark the result: something else works on this machine
   --seconds N   length of a phase of gentleness (default 60)
-  --only A,B    only these variants of gentleness, by their names
+  --only A,B    only these variants of gentleness or mariadb-flat, by their names
   --add         gentleness: put what is measured together with its results of today
   --patience S  wait up to S seconds for a quiet machine before each measured piece (default 0)
 Without --server a private cluster with default settings is made in the temporary folder and removed at the end.`;

@@ -28,7 +28,7 @@ export const optionsHelp = `  --repeats N   how often each variant is measured (
   --out DIR     where the JSON files go (default bench/results)
   --server URL  a running PostgreSQL instead of a private one; scratch databases are made there and dropped
   --noisy       mark the result: something else works on this machine
-  --seconds N   length of a phase of gentleness (default 60)
+  --seconds N   length of a phase of gentleness or redo-log (default 60)
   --only A,B    only these variants of gentleness or mariadb-flat, by their names
   --add         gentleness: put what is measured together with its results of today
   --patience S  wait up to S seconds for a quiet machine before each measured piece (default 0)

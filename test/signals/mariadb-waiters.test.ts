@@ -44,6 +44,8 @@ describe.skipIf(missing !== null)('sessions that wait for a batch on MariaDB', {
     return { store, facts: await store.prepare({ migrate: true }) };
   }
 
+  /** Milliseconds. A batch of 100 rows takes a second, and is looked at from its 100th millisecond on. */
+  const longerThanALook = 250;
   const policy = { mapping: ownMapping, retentionSeconds: 0 };
 
   /**
@@ -94,7 +96,11 @@ describe.skipIf(missing !== null)('sessions that wait for a batch on MariaDB', {
     const shop = await workshop({ store, facts, policy, size: 100 });
     const collecting = shop.collect(90_000);
     // The span's row is held by the batch too.
-    await waitBehindBatch(world, `UPDATE message_gc_span SET attempts = attempts WHERE state = 'leased'`);
+    const { ms } = await waitBehindBatch(
+      world,
+      `UPDATE message_gc_span SET attempts = attempts WHERE state = 'leased'`,
+    );
+    expect(ms, 'it waited for the batch').toBeGreaterThan(longerThanALook);
     const run = await collecting;
     expect(shop.gaveUp).toEqual([]);
     expect(run).toMatchObject({ state: 'complete', errors: [], messagesDeleted: world.eligible.size });
@@ -116,9 +122,13 @@ describe.skipIf(missing !== null)('sessions that wait for a batch on MariaDB', {
     };
     const shop = await workshop({ store: patient, facts, policy, size: 100 });
     const collecting = shop.collect(90_000);
-    await waitBehindBatch(world, `UPDATE messages SET updated_at = now(6) WHERE id = ${firstOf(world)}`);
+    const { ms } = await waitBehindBatch(
+      world,
+      `UPDATE messages SET updated_at = now(6) WHERE id = ${firstOf(world)}`,
+    );
     const run = await collecting;
     expect(yielding[0]).toBe(true);
+    expect(ms, 'it waited for the batch').toBeGreaterThan(longerThanALook);
     expect(shop.gaveUp).toEqual([]);
     // The row that the application waited for was gone when it had it.
     expect(run).toMatchObject({ state: 'complete', errors: [], messagesDeleted: world.eligible.size });

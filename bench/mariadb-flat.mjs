@@ -1,5 +1,5 @@
 // The same on MariaDB. With default settings the large table is many times the buffer pool, the small one about twice,
-// so that half of it may be in memory; a third one in between is seven times as large.
+// so that half of it may be in memory; a third one in between is seven times the pool.
 // Beside it what the server itself makes of ten times the rows: one DELETE, and pt-archiver, which commits as often as we.
 //   node bench/mariadb-flat.mjs [--server mysql://root@127.0.0.1:3306/mysql] [--rows N] [--repeats N] [--smoke]
 //   node bench/mariadb-flat.mjs --only "a run"    without those beside it, in a third of the time

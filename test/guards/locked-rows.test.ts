@@ -56,7 +56,7 @@ describePostgres('rows that stay locked', () => {
         ahead += ms;
       },
       /** Until the patience has been looked at once from here on, and the run went on: it is about to be again. */
-      async lookedAt() {
+      lookedAt: async () => {
         const from = asked;
         await until('the patience to be looked at', 20_000, () => asked >= from + 2);
       },
